@@ -1,0 +1,81 @@
+package process
+
+import (
+	"fmt"
+	"time"
+)
+
+// Held is a process whose threads are all stopped by the caller. While it is
+// held nothing in it runs; it dies with the caller's wishes only, or by
+// SIGKILL. If the caller dies, the kernel lets the process go on.
+//
+// A Held belongs to the operating-system thread that made it: [Process.Hold]
+// locks the calling goroutine to its thread and [Held.Release] unlocks it.
+// All methods must be called by that goroutine.
+type Held struct {
+	*Process
+	// Threads are the stopped threads, the main thread first.
+	Threads []Thread
+	// Unstopped are the ids of threads that did not stop in time: they sleep
+	// uninterruptibly in the kernel, and their registers are not known.
+	Unstopped []int
+
+	heldData
+}
+
+// Thread is one stopped thread.
+type Thread struct {
+	TID int
+	// Regs, FPRegs and XState are the register sets NT_PRSTATUS, NT_FPREGSET
+	// (NT_PRFPREG) and NT_X86_XSTATE as the kernel lays them out
+	// (include/uapi/linux/elf.h). FPRegs and XState may be nil.
+	Regs, FPRegs, XState []byte
+
+	signal int // a signal that was on its way when the thread stopped
+	gone   bool
+}
+
+// stopPatience is how long Hold waits for the last thread to stop. A running
+// thread stops within microseconds; only one that sleeps uninterruptibly (on a
+// dead network file system, say) takes longer.
+const stopPatience = 2 * time.Second
+
+// TracedError says that somebody else traces the process already; Linux allows
+// one tracer.
+type TracedError struct{ PID, TracerPID int }
+
+func (e *TracedError) Error() string {
+	return fmt.Sprintf("process %d is already traced by process %d", e.PID, e.TracerPID)
+}
+
+// Hold stops all threads of the process. When it fails the process runs on as
+// if nothing had happened.
+func (p *Process) Hold() (*Held, error) {
+	h := &Held{Process: p}
+	if err := h.hold(); err != nil {
+		return nil, fmt.Errorf("hold process %d: %w", p.PID, err)
+	}
+	return h, nil
+}
+
+// Release lets the process go on as it was.
+func (h *Held) Release() error { return h.release() }
+
+// Writing returns the id of the thread that is stopped in a write(2) to the
+// open file with the given inode number on its file system, as fstat gives
+// them; 0 if there is none.
+func (h *Held) Writing(dev, inode uint64) int { return h.writing(dev, inode) }
+
+// WatchDeath lets the process run, still under control, until thread tid is
+// about to die: it is stopped again where it would take SIGABRT or exit. It
+// calls poll again and again, which must not block for long, and gives up when
+// that returns false; the process is running then. died tells which of both it
+// was.
+func (h *Held) WatchDeath(tid int, poll func() bool) (died bool, err error) {
+	return h.watchDeath(tid, poll)
+}
+
+// Exit makes the process end with the given exit status, at once and without
+// running any more of its code, and releases it. If that is not possible it
+// returns an error and the process is still held.
+func (h *Held) Exit(status int) error { return h.exit(status) }
