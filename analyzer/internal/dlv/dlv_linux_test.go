@@ -199,3 +199,12 @@ func TestWrongFrame(t *testing.T) {
 		}
 	}
 }
+
+func BenchmarkEvaluate(b *testing.B) {
+	exe := build(b, "fault.go")
+	corePath := crash(b, exe)
+	frame := frameOf(b, delveFrames(b, corePath, exe, "main.deposit"), "main.caller")
+	for b.Loop() {
+		evaluate(b, corePath, exe, frame)
+	}
+}

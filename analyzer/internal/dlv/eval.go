@@ -3,6 +3,7 @@ package dlv
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
@@ -29,9 +30,18 @@ func evaluateInProcess(req Request, yield func(Values) error) (err error) {
 	if tgt == nil {
 		return &OpenError{Reason: "no process in it"}
 	}
-	lim := req.Limits.withDefaults()
-	for i, f := range req.Frames {
-		v, err := frameValues(tgt, f, evalOptions{lim, i})
+	coreFile, err := os.Open(req.Core)
+	if err != nil {
+		return &OpenError{Reason: err.Error()}
+	}
+	defer coreFile.Close()
+	mem, err := newCoreMemory(coreFile, tgt.Memory())
+	if err != nil {
+		return &OpenError{Reason: err.Error()}
+	}
+	e := evaluator{tgt: tgt, mem: mem, lim: req.Limits.withDefaults()}
+	for _, f := range req.Frames {
+		v, err := e.values(f)
 		if err != nil {
 			v = Values{Err: clip(err.Error(), 300)}
 		}
@@ -42,20 +52,23 @@ func evaluateInProcess(req Request, yield func(Values) error) (err error) {
 	return nil
 }
 
-type evalOptions struct {
-	Limits
-	index int // of the frame in the request
+// evaluator reads variables from one core.
+type evaluator struct {
+	tgt *proc.Target
+	mem *coreMemory
+	lim Limits
+	n   int // frames so far
 }
 
-// frameValues reads the variables of f. A panic of Delve's spoils only this
+// values reads the variables of f. A panic of Delve's spoils only this
 // frame.
-func frameValues(tgt *proc.Target, f Frame, opt evalOptions) (v Values, err error) {
+func (e *evaluator) values(f Frame) (v Values, err error) {
 	defer recovered(&err)
-	scope, regs, err := frameScope(tgt, f, opt.index)
+	scope, regs, err := e.scope(f)
 	if err != nil {
 		return v, err
 	}
-	cfg := opt.loadConfig()
+	cfg := e.lim.loadConfig()
 	args, err := scope.FunctionArguments(cfg)
 	if err != nil {
 		return v, err
@@ -69,14 +82,14 @@ func frameValues(tgt *proc.Target, f Frame, opt evalOptions) (v Values, err erro
 		switch {
 		case hidden(a.Name):
 		case a.Flags&proc.VariableReturnArgument == 0:
-			v.Args = append(v.Args, variable(a, regs, opt.Limits))
+			v.Args = append(v.Args, variable(a, regs, e.lim))
 		default:
-			v.Locals = append(v.Locals, variable(a, regs, opt.Limits))
+			v.Locals = append(v.Locals, variable(a, regs, e.lim))
 		}
 	}
 	for _, l := range locals {
 		if !hidden(l.Name) {
-			v.Locals = append(v.Locals, variable(l, regs, opt.Limits))
+			v.Locals = append(v.Locals, variable(l, regs, e.lim))
 		}
 	}
 	v.Args = v.Args[:min(len(v.Args), maxVariables)]
@@ -144,8 +157,8 @@ func friendly(err error) string {
 		strings.HasPrefix(s, "no location attribute"),
 		s == "empty OP stack":
 		return optimizedAway
-	case strings.Contains(s, "did not match any regions"), strings.Contains(s, "hit unmapped area"):
-		return "not in the core"
+	case strings.Contains(s, errNotInCore.Error()):
+		return errNotInCore.Error()
 	}
 	return clip(s, 200)
 }
@@ -173,8 +186,8 @@ func (l Limits) loadConfig() proc.LoadConfig {
 	}
 }
 
-// frameScope makes the scope in which Delve looks for the variables of f.
-func frameScope(tgt *proc.Target, f Frame, index int) (*proc.EvalScope, knownRegs, error) {
+// scope makes the scope in which Delve looks for the variables of f.
+func (e *evaluator) scope(f Frame) (*proc.EvalScope, knownRegs, error) {
 	if f.PC == 0 {
 		return nil, nil, errors.New("frame without a PC")
 	}
@@ -184,8 +197,8 @@ func frameScope(tgt *proc.Target, f Frame, index int) (*proc.EvalScope, knownReg
 	if f.Call {
 		f.PC--
 	}
-	known := f.registers(tgt.BinInfo().Arch)
-	frames, err := symbolize(tgt, known, index)
+	known := f.registers(e.tgt.BinInfo().Arch)
+	frames, err := e.symbolize(known)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -193,10 +206,10 @@ func frameScope(tgt *proc.Target, f Frame, index int) (*proc.EvalScope, knownReg
 	if i < 0 {
 		return nil, nil, fmt.Errorf("debug information knows no %s at %#x", clip(f.Function, 100), f.PC)
 	}
-	scope := proc.FrameToScope(tgt, tgt.Memory(), nil, 0, frames[i])
+	scope := proc.FrameToScope(e.tgt, e.mem, nil, 0, frames[i])
 	// FrameToScope reads the whole frame at once and fails for all variables
 	// if a page of it is missing.
-	scope.Mem = tgt.Memory()
+	scope.Mem = e.mem
 	fill(&scope.Regs, known)
 	if f.CFA != 0 {
 		if scope.Regs.FrameBase == scope.Regs.CFA {

@@ -54,14 +54,19 @@ func fill(regs *op.DwarfRegisters, known knownRegs) {
 // calls, innermost first, and the function that contains them. Only Delve's
 // stack iterator makes frames of inlined calls that have variables, so it is
 // given a thread that has just these registers, and asked for its top.
-func symbolize(tgt *proc.Target, known knownRegs, index int) ([]proc.Stackframe, error) {
-	cur := tgt.CurrentThread()
+func (e *evaluator) symbolize(known knownRegs) ([]proc.Stackframe, error) {
+	cur := e.tgt.CurrentThread()
 	if cur == nil {
 		return nil, errors.New("no thread in the core")
 	}
-	th := &frameThread{Thread: cur, regs: frameRegs{tgt.BinInfo().Arch, known}}
-	th.id = -1 - index // stacks are cached by thread
-	frames, err := proc.ThreadStacktrace(tgt, th, 0)
+	e.n++
+	th := &frameThread{
+		Thread: cur,
+		regs:   frameRegs{e.tgt.BinInfo().Arch, known},
+		mem:    e.mem,
+		id:     -e.n, // stacks are cached by thread
+	}
+	frames, err := proc.ThreadStacktrace(e.tgt, th, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -76,13 +81,15 @@ func symbolize(tgt *proc.Target, known knownRegs, index int) ([]proc.Stackframe,
 type frameThread struct {
 	proc.Thread
 	regs   frameRegs
+	mem    *coreMemory
 	id     int
 	common proc.CommonThread
 }
 
-func (t *frameThread) ThreadID() int                      { return t.id }
-func (t *frameThread) Registers() (proc.Registers, error) { return t.regs, nil }
-func (t *frameThread) Common() *proc.CommonThread         { return &t.common }
+func (t *frameThread) ThreadID() int                        { return t.id }
+func (t *frameThread) Registers() (proc.Registers, error)   { return t.regs, nil }
+func (t *frameThread) ProcessMemory() proc.MemoryReadWriter { return t.mem }
+func (t *frameThread) Common() *proc.CommonThread           { return &t.common }
 
 // frameRegs implements [proc.Registers].
 type frameRegs struct {
