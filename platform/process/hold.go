@@ -16,6 +16,9 @@ type Held struct {
 	*Process
 	// Threads are the stopped threads, the main thread first.
 	Threads []Thread
+	// Exiting is set by WatchDeath when the process is on its way out by a call
+	// of its own, so that its exit status is decided.
+	Exiting bool
 	// Unstopped are the ids of threads that did not stop in time: they sleep
 	// uninterruptibly in the kernel, and their registers are not known.
 	Unstopped []int
@@ -61,10 +64,13 @@ func (p *Process) Hold() (*Held, error) {
 // Release lets the process go on as it was.
 func (h *Held) Release() error { return h.release() }
 
-// Writing returns the id of the thread that is stopped in a write(2) to the
-// open file with the given inode number on its file system, as fstat gives
-// them; 0 if there is none.
-func (h *Held) Writing(dev, inode uint64) int { return h.writing(dev, inode) }
+// Writing returns the id of the first thread that is stopped in a write(2) to
+// a descriptor for which is returns true; 0 if there is none.
+func (h *Held) Writing(is func(fd int) bool) int { return h.writing(is) }
+
+// SameFile reports whether descriptor fd of the process is the open file with
+// the given device and inode numbers.
+func (p *Process) SameFile(fd int, dev, inode uint64) bool { return p.sameFile(fd, dev, inode) }
 
 // WatchDeath lets the process run, still under control, until thread tid is
 // about to die: it is stopped again where it would take SIGABRT or exit. It
@@ -76,6 +82,6 @@ func (h *Held) WatchDeath(tid int, poll func() bool) (died bool, err error) {
 }
 
 // Exit makes the process end with the given exit status, at once and without
-// running any more of its code, and releases it. If that is not possible it
-// returns an error and the process is still held.
+// running any more of its code, and releases it. A process that is Exiting
+// keeps the status that it has chosen. If Exit fails the process is still held.
 func (h *Held) Exit(status int) error { return h.exit(status) }

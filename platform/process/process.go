@@ -10,7 +10,6 @@ package process
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 )
 
@@ -56,6 +55,9 @@ func (p *Process) Regions() ([]Region, error) { return p.regions() }
 // process.
 func (p *Process) Auxv() ([]byte, error) { return p.auxv() }
 
+// Environ returns the environment that the process started with.
+func (p *Process) Environ() ([]string, error) { return p.environ() }
+
 // OpenExe opens the executable, even if it was deleted or replaced, and
 // returns the path that it had when it started.
 func (p *Process) OpenExe() (*os.File, string, error) { return p.openExe() }
@@ -70,7 +72,7 @@ func (p *Process) OpenMapped(r Region) (*os.File, error) { return p.openMapped(r
 
 // OpenStderr opens the process's standard error for writing a message; the
 // caller closes it at once.
-func (p *Process) OpenStderr() (io.WriteCloser, error) { return p.openStderr() }
+func (p *Process) OpenStderr() (*os.File, error) { return p.openStderr() }
 
 // ReadAt reads the process's memory at address addr. Fewer bytes than asked
 // for come with an error.

@@ -56,6 +56,14 @@ func (p *Process) read(name string) ([]byte, error) {
 
 func (p *Process) auxv() ([]byte, error) { return p.read("auxv") }
 
+func (p *Process) environ() ([]string, error) {
+	b, err := p.read("environ")
+	if err != nil || len(b) == 0 {
+		return nil, err
+	}
+	return strings.Split(strings.TrimRight(string(b), "\x00"), "\x00"), nil
+}
+
 func (p *Process) stat() (Stat, error) {
 	var s Stat
 	b, err := p.read("stat")
@@ -160,7 +168,7 @@ func (p *Process) openMapped(r Region) (*os.File, error) {
 	return nil, err
 }
 
-func (p *Process) openStderr() (io.WriteCloser, error) {
+func (p *Process) openStderr() (*os.File, error) {
 	// A socket (systemd's journal) cannot be opened by name, but its
 	// descriptor can be borrowed; so try that first, since 5.6.
 	if pidfd, err := unix.PidfdOpen(p.PID, 0); err == nil {

@@ -3,7 +3,6 @@
 package process
 
 import (
-	"io"
 	"os"
 
 	"github.com/corekit/corekit/platform"
@@ -25,11 +24,15 @@ func (p *Process) regions() ([]Region, error)             { return nil, errLook(
 func (p *Process) auxv() ([]byte, error)                  { return nil, errLook() }
 func (p *Process) openExe() (*os.File, string, error)     { return nil, "", errLook() }
 func (p *Process) openMapped(Region) (*os.File, error)    { return nil, errLook() }
-func (p *Process) openStderr() (io.WriteCloser, error)    { return nil, errLook() }
+func (p *Process) openStderr() (*os.File, error)          { return nil, errLook() }
 func (p *Process) readAt([]byte, int64) (int, error)      { return 0, errLook() }
 func (p *Process) populated(Region) ([]Range, error)      { return nil, errLook() }
 func (h *Held) hold() error                               { return errLook() }
 func (h *Held) release() error                            { return errLook() }
-func (h *Held) writing(uint64, uint64) int                { return 0 }
+func (h *Held) writing(func(int) bool) int                { return 0 }
 func (h *Held) watchDeath(int, func() bool) (bool, error) { return false, errLook() }
 func (h *Held) exit(int) error                            { return errLook() }
+
+func (p *Process) sameFile(int, uint64, uint64) bool { return false }
+
+func (p *Process) environ() ([]string, error) { return nil, errLook() }

@@ -15,19 +15,19 @@ func unwrapErrno(err error) unix.Errno {
 	return e
 }
 
-func (h *Held) writing(dev, inode uint64) int {
+func (h *Held) writing(is func(fd int) bool) int {
 	for _, t := range h.live() {
-		nr, fd, ok := currentSyscall(t.Regs)
-		if !ok || nr != unix.SYS_WRITE {
-			continue
-		}
-		var st unix.Stat_t
-		err := unix.Fstatat(h.dir, fmt.Sprintf("fd/%d", fd), &st, 0)
-		if err == nil && uint64(st.Dev) == dev && st.Ino == inode {
+		if nr, fd, ok := currentSyscall(t.Regs); ok && nr == unix.SYS_WRITE && is(int(fd)) {
 			return t.TID
 		}
 	}
 	return 0
+}
+
+func (p *Process) sameFile(fd int, dev, inode uint64) bool {
+	var st unix.Stat_t
+	err := unix.Fstatat(p.dir, fmt.Sprintf("fd/%d", fd), &st, 0)
+	return err == nil && uint64(st.Dev) == dev && st.Ino == inode
 }
 
 func (h *Held) watchDeath(tid int, poll func() bool) (bool, error) {
@@ -82,6 +82,7 @@ func (h *Held) event(got int, ws unix.WaitStatus, tid int) bool {
 	sig := 0
 	switch event := uint32(ws) >> 16; {
 	case event == unix.PTRACE_EVENT_EXIT && got == tid:
+		h.Exiting = true
 		return true
 	case event != 0: // a new thread, another's end, or a job-control stop
 	case ws.StopSignal() == unix.SIGABRT && got == tid:
@@ -95,6 +96,9 @@ func (h *Held) event(got int, ws unix.WaitStatus, tid int) bool {
 }
 
 func (h *Held) exit(status int) error {
+	if h.Exiting {
+		return h.release()
+	}
 	tid := h.dying
 	if tid == 0 {
 		if tid = h.stopOne(); tid == 0 {

@@ -1,0 +1,21 @@
+package elfcore
+
+import "errors"
+
+// What [Open] reports of a file that it cannot read; each is wrapped with
+// details.
+var (
+	// ErrFormat says that a file is not an ELF file.
+	ErrFormat = errors.New("not an ELF file")
+	// ErrNotCore says that a file is an ELF file, but a program or a library
+	// and not a core.
+	ErrNotCore = errors.New("an ELF file, but not a core")
+	// ErrMachine says that the core is of a machine that is not supported:
+	// 32-bit, big-endian, or neither amd64 nor arm64.
+	ErrMachine = errors.New("not a 64-bit x86 or ARM core")
+	// ErrNoThreads says that there is no thread in a core: it has no notes, or
+	// was cut off before them.
+	ErrNoThreads = errors.New("no threads in the core")
+	// ErrNotPresent says that an address is not stored in a core.
+	ErrNotPresent = errors.New("not in the core")
+)
