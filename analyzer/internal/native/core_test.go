@@ -31,7 +31,7 @@ type coreMapping struct {
 }
 
 // requireTool returns the path of a program that the test cannot do without.
-func requireTool(t *testing.T, name string) string {
+func requireTool(t testing.TB, name string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
 	if err != nil {
@@ -74,7 +74,7 @@ func crash(t *testing.T, prog string, args ...string) string {
 }
 
 // build compiles with gcc.
-func build(t *testing.T, out string, args ...string) string {
+func build(t testing.TB, out string, args ...string) string {
 	t.Helper()
 	gcc := requireTool(t, "gcc")
 	out = filepath.Join(t.TempDir(), out)
