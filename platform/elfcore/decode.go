@@ -2,8 +2,10 @@ package elfcore
 
 import (
 	"bytes"
+	"cmp"
 	"debug/elf"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -118,4 +120,6 @@ func (f *File) files(d []byte) {
 			f.Files = append(f.Files, m)
 		}
 	}
+	// The kernel writes them in order; a look-up must not depend on that.
+	slices.SortStableFunc(f.Files, func(a, b Mapping) int { return cmp.Compare(a.Start, b.Start) })
 }

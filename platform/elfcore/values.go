@@ -95,7 +95,7 @@ func BuildID(r io.ReaderAt) (id string, err error) {
 		}
 		b := make([]byte, min(p.Filesz, maxNote))
 		n, _ := p.ReadAt(b, 0)
-		id = preferGNU(id, buildIDNote(b[:n]))
+		id = preferGNU(id, NoteBuildID(b[:n]))
 	}
 	if id == "" {
 		return "", ErrNoBuildID
@@ -110,9 +110,10 @@ func preferGNU(a, b string) string {
 	return a
 }
 
-// buildIDNote looks for NT_GNU_BUILD_ID (3) of owner GNU and for Go's note (4)
+// NoteBuildID returns the build ID in the contents of a note section or
+// segment, as [BuildID] does, or "". It looks for NT_GNU_BUILD_ID (3) of owner GNU and for Go's note (4)
 // of owner Go (cmd/link/internal/ld/elf.go).
-func buildIDNote(b []byte) (id string) {
+func NoteBuildID(b []byte) (id string) {
 	for len(b) >= 12 {
 		namesz, descsz, typ := uint64(le.Uint32(b)), uint64(le.Uint32(b[4:])), le.Uint32(b[8:])
 		desc := 12 + alignUp(namesz, 4)
