@@ -157,7 +157,7 @@ func (p *Process) panicked(c *Crash, m *m, s *segment, k int) *Crash {
 			f.all = p.faultRegs(m, f.pc, sigpanic.cfa)
 			fault = b.n
 		}
-		if sigpanic == nil && f.trap == false && trimABI(f.info.fn.name) == "runtime.sigpanic" {
+		if sigpanic == nil && !f.trap && trimABI(f.info.fn.name) == "runtime.sigpanic" {
 			sigpanic = &f
 		}
 		return b.add(f)

@@ -34,13 +34,6 @@ type module struct {
 
 type span struct{ lo, hi uint64 }
 
-func (s span) size() uint64 {
-	if s.hi < s.lo {
-		return 0
-	}
-	return s.hi - s.lo
-}
-
 // textsect is runtime.textsect.
 type textsect struct{ vaddr, end, base uint64 }
 

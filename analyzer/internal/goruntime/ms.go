@@ -4,6 +4,9 @@ package goruntime
 // limit (debug.SetMaxThreads) is 10 000.
 const maxMs = 1 << 17
 
+// maxCands bounds the globals that may point to an m.
+const maxCands = 1 << 12
+
 // m is what the engine needs of one runtime.m.
 type m struct {
 	addr            uint64
@@ -88,7 +91,7 @@ func (p *Process) searchMs() {
 	for _, s := range p.modules[0].data {
 		p.eachWord(s, 1, func(_ uint64, b []byte) {
 			v := u64(b, 0)
-			if v < 1<<16 || v%8 != 0 || tried[v] || len(cands) >= maxMs {
+			if v < 1<<16 || v%8 != 0 || tried[v] || len(cands) >= maxCands {
 				return
 			}
 			tried[v] = true
@@ -102,8 +105,16 @@ func (p *Process) searchMs() {
 			}
 		})
 	}
+	listed := make(map[uint64]bool) // what follows from one of these is shorter
 	for _, c := range cands {
-		if list := p.chain(c); len(list) > len(p.ms) {
+		if listed[c] {
+			continue
+		}
+		list := p.chain(c)
+		for _, m := range list {
+			listed[m.addr] = true
+		}
+		if len(list) > len(p.ms) {
 			p.ms = list
 		}
 	}

@@ -31,6 +31,7 @@ type Process struct {
 
 	mu       sync.RWMutex
 	pcs      map[pcKey]*pcInfo
+	strings  map[string]string
 	creators map[uint64]*Frame
 	system   map[uint64]bool
 	warnings []string
@@ -93,6 +94,7 @@ func Open(in Input) (*Process, error) {
 		byTID:    make(map[int]*m),
 		mCache:   make(map[uint64]*m),
 		pcs:      make(map[pcKey]*pcInfo),
+		strings:  make(map[string]string),
 		creators: make(map[uint64]*Frame),
 		system:   make(map[uint64]bool),
 	}

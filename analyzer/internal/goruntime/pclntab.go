@@ -1,6 +1,7 @@
 package goruntime
 
 import (
+	"bytes"
 	"encoding/binary"
 	"sort"
 )
@@ -76,11 +77,6 @@ func (t *pclntab) find(textOff uint32) (function, bool) {
 // numFuncs returns how many functions the table has.
 func (t *pclntab) numFuncs() int { return max(len(t.ftab)/8-1, 0) }
 
-// fn returns the i'th function.
-func (t *pclntab) fn(i int) (function, bool) {
-	return t.funcAt(binary.LittleEndian.Uint32(t.ftab[i*8+4:]))
-}
-
 func (t *pclntab) funcAt(off uint32) (function, bool) {
 	if uint64(off)+funcSize > uint64(len(t.pclntable)) {
 		return function{}, false
@@ -102,17 +98,24 @@ func (t *pclntab) funcAt(off uint32) (function, bool) {
 	}, true
 }
 
+// maxName bounds a name and maxValues the bytes of a pc-value table, neither
+// of which has a length.
+const (
+	maxName   = 1 << 16
+	maxValues = 4 << 20
+)
+
 func cstring(tab []byte, off uint64) (string, bool) {
 	if off >= uint64(len(tab)) {
 		return "", false
 	}
 	p := tab[off:]
-	for i, c := range p {
-		if c == 0 {
-			return string(p[:i]), true
-		}
+	p = p[:min(len(p), maxName)]
+	i := bytes.IndexByte(p, 0)
+	if i < 0 {
+		return "", false
 	}
-	return "", false
+	return string(p[:i]), true
 }
 
 // name returns the name at an offset in the table of names.
@@ -131,6 +134,7 @@ func (t *pclntab) value(off uint32, delta uint64) int32 {
 		return -1
 	}
 	p := t.pctab[off:]
+	p = p[:min(len(p), maxValues)]
 	val := int32(-1)
 	pc := uint64(0)
 	for first := true; ; first = false {

@@ -65,11 +65,25 @@ func (p *Process) lookup(pc uint64, trap bool) *pcInfo {
 	}
 	info = p.makePC(pc, trap)
 	p.mu.Lock()
+	for i := range info.calls {
+		c := &info.calls[i]
+		c.name, c.file = p.intern(c.name), p.intern(c.file)
+	}
 	if len(p.pcs) < maxPCs {
 		p.pcs[key] = info
 	}
 	p.mu.Unlock()
 	return info
+}
+
+// intern returns s, the same string for equal ones: a file has many PCs. The
+// caller holds mu.
+func (p *Process) intern(s string) string {
+	if t, ok := p.strings[s]; ok {
+		return t
+	}
+	p.strings[s] = s
+	return s
 }
 
 func (p *Process) makePC(pc uint64, trap bool) *pcInfo {
@@ -145,6 +159,9 @@ func (p *Process) printedName(name string) string {
 					rbr = k
 				}
 			}
+		}
+		if depth != 1 {
+			return name // not balanced
 		}
 	}
 	return name[:i] + "[...]" + name[j+1:]
