@@ -84,7 +84,11 @@ type Frame struct {
 	Inlined  bool
 	Native   bool   // C code
 	Entry    uint64 // of the function that contains PC (for inlined frames, the outer one)
-	SP, CFA  uint64 // stack pointer in the frame, and just above its return address
+	// Exact tells that PC is an instruction that was executing: the frame
+	// faulted, was interrupted or is the innermost. Elsewhere PC is a return
+	// address.
+	Exact   bool
+	SP, CFA uint64 // stack pointer in the frame, and just above its return address
 	// Regs holds what is known of the registers at PC: all of them in the
 	// frame that faulted or was interrupted, PC, SP and FP elsewhere.
 	Regs Regs

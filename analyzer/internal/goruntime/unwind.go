@@ -174,6 +174,7 @@ func (f *physFrame) frame(i int) Frame {
 		PC:       f.pc,
 		Inlined:  c.inlined,
 		Entry:    f.info.fn.entry,
+		Exact:    f.trap,
 		SP:       f.sp,
 		CFA:      f.cfa,
 		Regs:     Regs{PC: f.pc, SP: f.sp, FP: f.fp, G: f.all},
