@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"debug/elf"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 )
@@ -12,45 +13,64 @@ import (
 // readNotes reads one PT_NOTE. A note that makes no sense is passed over; the
 // ones before and behind it still count.
 func (f *File) readNotes(p elf.Prog64) error {
-	if p.Filesz > maxNotes {
-		return fmt.Errorf("notes of %d bytes: %w", p.Filesz, ErrFormat)
+	if f.notes += p.Filesz; f.notes > maxNotes || p.Filesz > maxNotes {
+		return fmt.Errorf("more than %d bytes of notes: %w", maxNotes, ErrFormat)
 	}
 	if p.Off > uint64(f.size) {
 		return nil // cut off before them
 	}
 	b := make([]byte, min(p.Filesz, uint64(f.size)-p.Off))
-	if err := f.read(b, p.Off); err != nil {
+	if n, err := f.ReadAt(b, int64(p.Off)); n < len(b) {
 		return fmt.Errorf("notes: %w", err)
 	}
-	for len(b) >= 12 {
-		namesz, descsz, typ := uint64(le.Uint32(b)), uint64(le.Uint32(b[4:])), le.Uint32(b[8:])
-		desc := 12 + alignUp(namesz, 4)
-		end := desc + descsz
-		if end > uint64(len(b)) {
-			return nil
-		}
-		owner := strings.TrimRight(string(b[12:12+namesz]), "\x00")
-		f.note(owner, typ, b[desc:end:end])
-		b = b[min(alignUp(end, 4), uint64(len(b))):]
+	for n := range notesIn(b) {
+		f.note(n)
 	}
 	return nil
 }
 
-func (f *File) note(owner string, typ uint32, d []byte) {
-	if owner != ownerCore && owner != ownerLinux {
+// notesIn yields the notes in the contents of a PT_NOTE, up to one that is cut
+// off.
+func notesIn(b []byte) iter.Seq[Note] {
+	return func(yield func(Note) bool) {
+		for len(b) >= noteHdrSize {
+			namesz, descsz, typ := uint64(le.Uint32(b)), uint64(le.Uint32(b[4:])), le.Uint32(b[8:])
+			desc := noteHdrSize + alignUp(namesz, 4)
+			end := desc + descsz
+			if end > uint64(len(b)) {
+				return
+			}
+			owner := strings.TrimRight(string(b[noteHdrSize:noteHdrSize+namesz]), "\x00")
+			if !yield(Note{owner, typ, b[desc:end:end]}) {
+				return
+			}
+			b = b[min(alignUp(end, 4), uint64(len(b))):]
+		}
+	}
+}
+
+// maxThreadNotes bounds what a file of many tiny notes costs. No machine has
+// that many register sets.
+const maxThreadNotes = 64
+
+func (f *File) note(n Note) {
+	last, d := len(f.Threads)-1, n.Desc
+	if known := n.Owner == ownerCore || n.Owner == ownerLinux && n.Type == noteXState; !known {
+		f.other(n)
 		return
 	}
-	last := len(f.Threads) - 1
-	switch typ {
+	switch n.Type {
 	case noteStatus:
 		f.status(d)
 	case notePsinfo:
 		f.psinfo(d)
 	case noteSiginfo:
 		// gdb's gcore writes one for each thread; the first is the process's.
-		if f.Siginfo == nil {
-			f.Siginfo = d
+		if f.Siginfo != nil {
+			f.other(n)
+			return
 		}
+		f.Siginfo = d
 	case noteAuxv:
 		f.Auxv = d
 	case noteFile:
@@ -63,6 +83,18 @@ func (f *File) note(owner string, typ uint32, d []byte) {
 		if last >= 0 {
 			f.Threads[last].XState = d
 		}
+	default:
+		f.other(n)
+	}
+}
+
+// other keeps a note for the thread whose notes are being read.
+func (f *File) other(n Note) {
+	if len(f.Threads) == 0 {
+		return
+	}
+	if t := &f.Threads[len(f.Threads)-1]; len(t.Notes) < maxThreadNotes {
+		t.Notes = append(t.Notes, n)
 	}
 }
 
@@ -87,8 +119,9 @@ func (f *File) psinfo(d []byte) {
 	f.Process = Process{
 		UID: n(0), GID: n(1), PID: int(int32(n(2))), PPID: int(int32(n(3))), PGRP: int(int32(n(4))), SID: int(int32(n(5))),
 		State: d[1], Nice: int8(d[3]),
-		Name: cString(d[psinfoName : psinfoName+16]),
-		Args: strings.TrimRight(cString(d[psinfoArgs:psinfoArgs+80]), " "),
+		Name: cString(d[psinfoName : psinfoName+15]),
+		// The kernel has a space behind the last argument too.
+		Args: strings.TrimRight(cString(d[psinfoArgs:psinfoArgs+79]), " "),
 	}
 }
 
@@ -108,7 +141,7 @@ func (f *File) files(d []byte) {
 		return
 	}
 	names := d[16+24*count:]
-	f.Files = make([]Mapping, 0, count)
+	f.Files = nil
 	for e := d[16 : 16+24*count]; len(e) > 0; e = e[24:] {
 		name, rest, ok := bytes.Cut(names, []byte{0})
 		if !ok {

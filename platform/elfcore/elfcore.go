@@ -9,7 +9,7 @@ package elfcore
 import "debug/elf"
 
 // Image describes a process: everything a core file says except the memory
-// itself. It is what [NewWriter] writes and what a [File] was read from.
+// itself. It is what [Image.Header] writes and what a [File] was read from.
 type Image struct {
 	Machine elf.Machine // EM_X86_64 or EM_AARCH64
 	Process Process     // NT_PRPSINFO
@@ -40,8 +40,17 @@ type Thread struct {
 	// FPRegs is NT_FPREGSET, XState is NT_X86_XSTATE; either may be nil.
 	FPRegs []byte
 	XState []byte
+	// Notes are the thread's other notes, such as NT_ARM_TLS, in order.
+	Notes []Note
 	// PPID, PGRP and SID as in [Process]; zero means the process's.
 	PPID, PGRP, SID int
+}
+
+// Note is one note that has no field of its own.
+type Note struct {
+	Owner string // "CORE", "LINUX", …
+	Type  uint32
+	Desc  []byte
 }
 
 // Mapping is one entry of NT_FILE: a file mapped at [Start, End).

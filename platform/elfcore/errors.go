@@ -5,8 +5,9 @@ import "errors"
 // What [Open] reports of a file that it cannot read; each is wrapped with
 // details.
 var (
-	// ErrFormat says that a file is not an ELF file.
-	ErrFormat = errors.New("not an ELF file")
+	// ErrFormat says that a file is not an ELF file, or one whose headers make
+	// no sense.
+	ErrFormat = errors.New("not a valid ELF file")
 	// ErrNotCore says that a file is an ELF file, but a program or a library
 	// and not a core.
 	ErrNotCore = errors.New("an ELF file, but not a core")
@@ -18,4 +19,7 @@ var (
 	ErrNoThreads = errors.New("no threads in the core")
 	// ErrNotPresent says that an address is not stored in a core.
 	ErrNotPresent = errors.New("not in the core")
+	// ErrTruncated says that something was stored in a core, but beyond the
+	// point where the file is cut off.
+	ErrTruncated = errors.New("beyond the end of the file, which is cut off")
 )

@@ -4,6 +4,7 @@ import (
 	"debug/elf"
 	"encoding/binary"
 	"fmt"
+	"strings"
 )
 
 var le = binary.LittleEndian
@@ -73,10 +74,10 @@ func (img *Image) Size() (int64, error) {
 	}
 	n := uint64(len(h))
 	for _, s := range img.Segments {
+		if s.Filesz > maxSize || n > maxSize {
+			return 0, fmt.Errorf("core file: more than %d bytes", uint64(maxSize))
+		}
 		n += s.Filesz
-	}
-	if n > 1<<62 {
-		return 0, fmt.Errorf("core file: %d bytes are too many", n)
 	}
 	return int64(n), nil
 }
@@ -93,6 +94,11 @@ func (img *Image) check() error {
 	for _, t := range img.Threads {
 		if len(t.Regs) != l.regsSize {
 			return fmt.Errorf("core file: thread %d has %d bytes of registers, want %d", t.TID, len(t.Regs), l.regsSize)
+		}
+	}
+	for _, m := range img.Files {
+		if m.Start >= m.End || strings.IndexByte(m.Path, 0) >= 0 {
+			return fmt.Errorf("core file: mapping of %q at [%#x, %#x) makes no sense", m.Path, m.Start, m.End)
 		}
 	}
 	end := uint64(0)

@@ -22,9 +22,10 @@ const (
 
 // Sizes of the structures of 64-bit ELF (include/uapi/linux/elf.h).
 const (
-	ehdrSize = 64
-	phdrSize = 56
-	shdrSize = 64
+	ehdrSize    = 64
+	phdrSize    = 56
+	shdrSize    = 64
+	noteHdrSize = 12
 	// pnXNum in e_phnum says that the true number is in the first section
 	// header's sh_info (PN_XNUM).
 	pnXNum = 0xffff
@@ -32,6 +33,11 @@ const (
 	// supported kernels use is a multiple of it, and readers care for
 	// nothing larger.
 	pageSize = 4096
+	// maxSize bounds offsets and sizes, so that sums of two fit an int64.
+	maxSize = 1 << 62
+	// maxNotes bounds the memory that notes take: 40 000 threads fit, each
+	// with the 11 KiB of registers of a machine with AMX.
+	maxNotes = 512 << 20
 )
 
 // statusLayout is struct elf_prstatus of one machine

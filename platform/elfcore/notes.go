@@ -33,8 +33,11 @@ func (img *Image) notes() ([]byte, error) {
 		if t.XState != nil {
 			b = appendNote(b, ownerLinux, noteXState, t.XState)
 		}
+		for _, n := range t.Notes {
+			b = appendNote(b, n.Owner, n.Type, n.Desc)
+		}
 	}
-	if len(b) > 1<<31 {
+	if len(b) > maxNotes {
 		return nil, fmt.Errorf("core file: %d bytes of notes are too many", len(b))
 	}
 	return b, nil
@@ -90,15 +93,22 @@ func (img *Image) psinfo() []byte {
 }
 
 // files encodes NT_FILE: count, page size, three numbers per mapping, then the
-// names (fs/binfmt_elf.c, fill_files_note). Offsets count in pages.
+// names (fs/binfmt_elf.c, fill_files_note). Offsets count in pages; readers
+// multiply, so that a page of 1 byte serves offsets that are no multiple.
 func (img *Image) files() []byte {
 	var b, names []byte
+	page := uint64(pageSize)
+	for _, f := range img.Files {
+		if f.Offset%pageSize != 0 {
+			page = 1
+		}
+	}
 	b = le.AppendUint64(b, uint64(len(img.Files)))
-	b = le.AppendUint64(b, pageSize)
+	b = le.AppendUint64(b, page)
 	for _, f := range img.Files {
 		b = le.AppendUint64(b, f.Start)
 		b = le.AppendUint64(b, f.End)
-		b = le.AppendUint64(b, f.Offset/pageSize)
+		b = le.AppendUint64(b, f.Offset/page)
 		names = append(append(names, f.Path...), 0)
 	}
 	return append(b, names...)

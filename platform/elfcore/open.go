@@ -1,38 +1,38 @@
 package elfcore
 
 import (
+	"cmp"
 	"debug/elf"
 	"errors"
 	"fmt"
 	"io"
-	"sort"
+	"iter"
+	"slices"
 )
 
 // File is an open core file. It is safe for concurrent use if its reader is.
 type File struct {
-	Image // Segments ascend here too, whatever their order in the file
+	// Image is what the file says. Segments ascend and do not overlap here
+	// too, whatever they do in the file.
+	Image
 
 	r       io.ReaderAt
 	size    int64
 	offsets []uint64 // in the file, of Segments
 	missing int64
+	notes   uint64 // bytes of notes so far
 }
 
-const (
-	// maxNotes bounds the memory that notes may take: 10 000 threads of 12 KiB
-	// each fit.
-	maxNotes = 256 << 20
-	// maxSegments bounds the program headers; a process has at most
-	// vm.max_map_count mappings, 65 530 by default.
-	maxSegments = 4 << 20
-)
+// maxSegments bounds the program headers; a process has at most
+// vm.max_map_count mappings, 65 530 by default.
+const maxSegments = 4 << 20
 
 // Open reads the headers and notes of a core file of the given size in bytes.
 // A core that was cut off opens as far as it goes, see [File.Missing]. The
-// error is, or wraps, one of [ErrFormat], [ErrNotCore], [ErrMachine] and
+// error wraps one of [ErrFormat], [ErrNotCore], [ErrMachine] and
 // [ErrNoThreads], unless reading failed.
 func Open(r io.ReaderAt, size int64) (*File, error) {
-	f := &File{r: r, size: size}
+	f := &File{r: r, size: max(size, 0)}
 	if err := f.open(); err != nil {
 		return nil, fmt.Errorf("core file: %w", err)
 	}
@@ -40,166 +40,172 @@ func Open(r io.ReaderAt, size int64) (*File, error) {
 }
 
 func (f *File) open() error {
-	var h [ehdrSize]byte
-	if _, err := f.r.ReadAt(h[:], 0); err != nil && !errors.Is(err, io.EOF) {
-		return err
-	}
-	switch {
-	case string(h[:4]) != elf.ELFMAG:
-		return ErrFormat
-	case h[elf.EI_CLASS] != byte(elf.ELFCLASS64) || h[elf.EI_DATA] != byte(elf.ELFDATA2LSB):
-		return ErrMachine
-	case elf.Type(le.Uint16(h[16:])) != elf.ET_CORE:
-		return ErrNotCore
-	}
-	f.Machine = elf.Machine(le.Uint16(h[18:]))
-	if _, err := layoutOf(f.Machine); err != nil {
-		return ErrMachine
-	}
-	progs, err := f.programs(h[:])
+	h, err := f.header()
 	if err != nil {
 		return err
 	}
-	for _, p := range progs {
+	progs, err := f.programs(h)
+	if err != nil {
+		return err
+	}
+	var segs []placed
+	for p := range programs(progs) {
 		switch elf.ProgType(p.Type) {
 		case elf.PT_NOTE:
 			if err := f.readNotes(p); err != nil {
 				return err
 			}
 		case elf.PT_LOAD:
-			f.addSegment(p)
+			// One that wraps around is no memory of any process.
+			if p.Memsz > 0 && p.Vaddr+p.Memsz > p.Vaddr {
+				segs = append(segs, placed{Segment{
+					Addr: p.Vaddr, Memsz: p.Memsz, Filesz: min(p.Filesz, p.Memsz), Flags: elf.ProgFlag(p.Flags),
+				}, min(p.Off, maxSize)})
+			}
 		}
-		f.needs(p)
+		f.needs(p.Off, p.Filesz)
 	}
 	if len(f.Threads) == 0 {
 		if f.missing > 0 {
-			return fmt.Errorf("%w: the file is cut off", ErrNoThreads)
+			return fmt.Errorf("%w: the file is cut off, %d bytes are missing", ErrNoThreads, f.missing)
 		}
 		return ErrNoThreads
 	}
-	f.sort()
+	f.inherit()
+	f.arrange(segs)
 	return nil
 }
 
-// programs reads the program headers.
-func (f *File) programs(h []byte) ([]elf.Prog64, error) {
-	off, num := le.Uint64(h[32:]), uint64(le.Uint16(h[56:]))
-	if num == pnXNum {
-		// The true number is in the first section header.
-		var sh [shdrSize]byte
-		if err := f.read(sh[:], le.Uint64(h[40:])); err != nil {
-			return nil, fmt.Errorf("section header with the number of segments: %w", err)
+// header reads the ELF header and tells what kind of file this is.
+func (f *File) header() ([]byte, error) {
+	h := make([]byte, ehdrSize)
+	n, err := f.ReadAt(h, 0)
+	switch {
+	case n < len(h) && !errors.Is(err, io.EOF):
+		return nil, err
+	case n == 0:
+		return nil, fmt.Errorf("%w: it is empty", ErrFormat)
+	case string(h[:4]) != elf.ELFMAG:
+		return nil, ErrFormat
+	case n < len(h):
+		return nil, fmt.Errorf("%w: it is cut off after %d bytes", ErrFormat, n)
+	case h[elf.EI_DATA] == byte(elf.ELFDATA2MSB):
+		return nil, fmt.Errorf("%w: it is of a big-endian machine", ErrMachine)
+	}
+	if t := elf.Type(le.Uint16(h[16:])); t != elf.ET_CORE {
+		what := map[elf.Type]string{elf.ET_EXEC: "an executable", elf.ET_DYN: "an executable or a library", elf.ET_REL: "an object file"}[t]
+		if what == "" {
+			what = t.String()
 		}
-		num = uint64(le.Uint32(sh[44:]))
+		return nil, fmt.Errorf("%w: it is %s", ErrNotCore, what)
+	}
+	f.Machine = elf.Machine(le.Uint16(h[18:]))
+	if h[elf.EI_CLASS] != byte(elf.ELFCLASS64) {
+		return nil, fmt.Errorf("%w: it is of a 32-bit program (%v)", ErrMachine, f.Machine)
+	}
+	if _, err := layoutOf(f.Machine); err != nil {
+		return nil, fmt.Errorf("%w: it is of %v", ErrMachine, f.Machine)
+	}
+	return h, nil
+}
+
+// programs reads the program headers, as far as they are there.
+func (f *File) programs(h []byte) ([]byte, error) {
+	off, shoff, num := le.Uint64(h[32:]), le.Uint64(h[40:]), uint64(le.Uint16(h[56:]))
+	if num == pnXNum && shoff != 0 {
+		// The true number is in the first section header, which the kernel
+		// puts at the very end: a core that was cut off lacks it. What lies
+		// between the headers and the first segment tells it then.
+		var sh [shdrSize]byte
+		if n, err := f.ReadAt(sh[:], int64(min(shoff, maxSize))); n == len(sh) {
+			num = uint64(le.Uint32(sh[44:]))
+		} else if !errors.Is(err, io.EOF) {
+			return nil, err
+		} else {
+			f.needs(shoff, shdrSize)
+			num = f.countPrograms(off)
+		}
 	}
 	if entry := le.Uint16(h[54:]); entry != phdrSize && num > 0 {
 		return nil, fmt.Errorf("program headers of %d bytes: %w", entry, ErrFormat)
 	}
-	if num > maxSegments || num*phdrSize > uint64(f.size) {
-		return nil, fmt.Errorf("%d program headers: %w", num, ErrFormat)
+	if num > maxSegments || off > maxSize {
+		return nil, fmt.Errorf("%d program headers at %#x: %w", num, off, ErrFormat)
 	}
-	b := make([]byte, num*phdrSize)
-	if err := f.read(b, off); err != nil {
+	f.needs(off, num*phdrSize)
+	b := make([]byte, min(num*phdrSize, uint64(max(f.size-int64(off), 0))))
+	if n, err := f.ReadAt(b, int64(off)); n < len(b) {
 		return nil, fmt.Errorf("program headers: %w", err)
 	}
-	progs := make([]elf.Prog64, num)
-	for i := range progs {
-		p := b[i*phdrSize:]
-		progs[i] = elf.Prog64{
-			Type: le.Uint32(p), Flags: le.Uint32(p[4:]), Off: le.Uint64(p[8:]), Vaddr: le.Uint64(p[16:]),
-			Filesz: le.Uint64(p[32:]), Memsz: le.Uint64(p[40:]), Align: le.Uint64(p[48:]),
+	return b[:len(b)/phdrSize*phdrSize], nil
+}
+
+// countPrograms tells the number of program headers of a core with more than
+// e_phnum can say: the first one is the PT_NOTE, whose contents follow the
+// last one at once.
+func (f *File) countPrograms(off uint64) uint64 {
+	var b [phdrSize]byte
+	if n, _ := f.ReadAt(b[:], int64(min(off, maxSize))); n == len(b) {
+		if end := le.Uint64(b[8:]); elf.ProgType(le.Uint32(b[:])) == elf.PT_NOTE && end > off {
+			return max((end-off)/phdrSize, pnXNum)
 		}
 	}
-	return progs, nil
+	return pnXNum
 }
 
-// read fills b from the file at off.
-func (f *File) read(b []byte, off uint64) error {
-	if off > uint64(f.size) || uint64(len(b)) > uint64(f.size)-off {
-		return io.ErrUnexpectedEOF
-	}
-	n, err := f.r.ReadAt(b, int64(off))
-	if n == len(b) {
-		return nil
-	}
-	return err
-}
-
-func (f *File) addSegment(p elf.Prog64) {
-	if p.Vaddr+p.Memsz < p.Vaddr || p.Off+p.Filesz < p.Off {
-		return // wraps around: no process has such a mapping
-	}
-	f.Segments = append(f.Segments, Segment{
-		Addr: p.Vaddr, Memsz: max(p.Memsz, p.Filesz), Filesz: p.Filesz, Flags: elf.ProgFlag(p.Flags),
-	})
-	f.offsets = append(f.offsets, p.Off)
-}
-
-// needs notes how much of a segment is beyond the end of the file.
-func (f *File) needs(p elf.Prog64) {
-	if end := p.Off + p.Filesz; end >= p.Off && end < 1<<62 && int64(end)-f.size > f.missing {
-		f.missing = int64(end) - f.size
+// programs decodes a table of program headers.
+func programs(b []byte) iter.Seq[elf.Prog64] {
+	return func(yield func(elf.Prog64) bool) {
+		for ; len(b) >= phdrSize; b = b[phdrSize:] {
+			if !yield(elf.Prog64{
+				Type: le.Uint32(b), Flags: le.Uint32(b[4:]), Off: le.Uint64(b[8:]), Vaddr: le.Uint64(b[16:]),
+				Paddr: le.Uint64(b[24:]), Filesz: le.Uint64(b[32:]), Memsz: le.Uint64(b[40:]), Align: le.Uint64(b[48:]),
+			}) {
+				return
+			}
+		}
 	}
 }
 
-// sort puts the segments in order and cuts what overlaps, so that a look-up is
-// a binary search whatever the file says.
-func (f *File) sort() {
-	sort.Sort((*bySegment)(f))
+// needs notes how much of n bytes at off is beyond the end of the file.
+func (f *File) needs(off, n uint64) {
+	if n > 0 {
+		f.missing = max(f.missing, int64(min(min(off, maxSize-1)+min(n, maxSize), maxSize))-f.size)
+	}
+}
+
+// inherit gives threads the process's identity where theirs says nothing.
+func (f *File) inherit() {
+	for i := range f.Threads {
+		t := &f.Threads[i]
+		t.PPID = cmp.Or(t.PPID, f.Process.PPID)
+		t.PGRP = cmp.Or(t.PGRP, f.Process.PGRP)
+		t.SID = cmp.Or(t.SID, f.Process.SID)
+	}
+}
+
+// placed is a segment and where its contents are in the file.
+type placed struct {
+	Segment
+	off uint64
+}
+
+// arrange puts the segments in order and cuts what overlaps, so that a look-up
+// is a binary search whatever the file says.
+func (f *File) arrange(segs []placed) {
+	slices.SortStableFunc(segs, func(a, b placed) int { return cmp.Compare(a.Addr, b.Addr) })
 	end := uint64(0)
-	keep := 0
-	for i, s := range f.Segments {
+	for _, s := range segs {
 		if s.Addr < end {
 			cut := end - s.Addr
 			if cut >= s.Memsz {
 				continue
 			}
-			s.Addr, s.Memsz = end, s.Memsz-cut
-			f.offsets[i] += min(cut, s.Filesz)
-			s.Filesz -= min(cut, s.Filesz)
+			stored := min(cut, s.Filesz)
+			s.Addr, s.Memsz, s.Filesz, s.off = end, s.Memsz-cut, s.Filesz-stored, s.off+stored
 		}
 		end = s.Addr + s.Memsz
-		f.Segments[keep], f.offsets[keep] = s, f.offsets[i]
-		keep++
+		f.Segments = append(f.Segments, s.Segment)
+		f.offsets = append(f.offsets, s.off)
 	}
-	f.Segments, f.offsets = f.Segments[:keep], f.offsets[:keep]
-}
-
-type bySegment File
-
-func (f *bySegment) Len() int           { return len(f.Segments) }
-func (f *bySegment) Less(i, j int) bool { return f.Segments[i].Addr < f.Segments[j].Addr }
-func (f *bySegment) Swap(i, j int) {
-	f.Segments[i], f.Segments[j] = f.Segments[j], f.Segments[i]
-	f.offsets[i], f.offsets[j] = f.offsets[j], f.offsets[i]
-}
-
-// Missing returns how many bytes the file is shorter than its headers say: more
-// than 0 for a core that was cut off, by a full disk or a limit.
-func (f *File) Missing() int64 { return f.missing }
-
-// Offset returns where in the file the contents of Segments[i] begin.
-func (f *File) Offset(i int) int64 { return int64(f.offsets[i]) }
-
-// ReadMemory fills p with the memory at addr, which may span segments. It
-// returns [ErrNotPresent], wrapped, for what the core does not hold: addresses
-// in no segment, and the part of a segment that is described but not stored.
-func (f *File) ReadMemory(p []byte, addr uint64) (int, error) {
-	n := 0
-	for n < len(p) {
-		at := addr + uint64(n)
-		i := sort.Search(len(f.Segments), func(i int) bool {
-			return f.Segments[i].Addr+f.Segments[i].Memsz > at
-		})
-		if i == len(f.Segments) || at < f.Segments[i].Addr || at-f.Segments[i].Addr >= f.Segments[i].Filesz {
-			return n, fmt.Errorf("memory at %#x: %w", at, ErrNotPresent)
-		}
-		s := f.Segments[i]
-		b := p[n:min(uint64(len(p)), uint64(n)+s.Addr+s.Filesz-at)]
-		if err := f.read(b, f.offsets[i]+at-s.Addr); err != nil {
-			return n, fmt.Errorf("memory at %#x: the core is cut off: %w", at, err)
-		}
-		n += len(b)
-	}
-	return n, nil
 }

@@ -2,10 +2,7 @@ package elfcore
 
 import (
 	"debug/elf"
-	"encoding/hex"
-	"errors"
 	"fmt"
-	"io"
 )
 
 // Tags of the auxiliary vector (include/uapi/linux/auxvec.h).
@@ -60,6 +57,15 @@ func GeneralRegisters(m elf.Machine, regs []byte) (map[int]uint64, error) {
 	return out, nil
 }
 
+// OrigRAX returns orig_rax of regs, an elf_gregset_t of amd64: the number of
+// the system call that the thread is in, else -1.
+func OrigRAX(m elf.Machine, regs []byte) (int64, bool) {
+	if m != elf.EM_X86_64 || len(regs) < 16*8 {
+		return 0, false
+	}
+	return int64(le.Uint64(regs[8*15:])), true
+}
+
 // ParseSiginfo returns what a siginfo_t says; addr is the faulting address if
 // the signal is one of a fault.
 func ParseSiginfo(b []byte) (signo, code int, addr uint64, err error) {
@@ -67,67 +73,4 @@ func ParseSiginfo(b []byte) (signo, code int, addr uint64, err error) {
 		return 0, 0, 0, fmt.Errorf("siginfo: %d bytes are too few", len(b))
 	}
 	return int(int32(le.Uint32(b))), int(int32(le.Uint32(b[8:]))), le.Uint64(b[16:]), nil
-}
-
-// ErrNoBuildID says that an ELF file has no build ID.
-var ErrNoBuildID = errors.New("no build ID")
-
-// maxNote bounds how much of a file's note is read.
-const maxNote = 64 << 10
-
-// BuildID returns the GNU build ID of an ELF file, a program or a library, in
-// hex; and if it has none, the one that the go command gave it, as "go:" and
-// its text.
-func BuildID(r io.ReaderAt) (id string, err error) {
-	// debug/elf has panicked on bad input before.
-	defer func() {
-		if recover() != nil {
-			id, err = "", fmt.Errorf("build ID: %w", ErrFormat)
-		}
-	}()
-	f, err := elf.NewFile(r)
-	if err != nil {
-		return "", fmt.Errorf("build ID: %w: %v", ErrFormat, err)
-	}
-	for _, p := range f.Progs {
-		if p.Type != elf.PT_NOTE {
-			continue
-		}
-		b := make([]byte, min(p.Filesz, maxNote))
-		n, _ := p.ReadAt(b, 0)
-		id = preferGNU(id, NoteBuildID(b[:n]))
-	}
-	if id == "" {
-		return "", ErrNoBuildID
-	}
-	return id, nil
-}
-
-func preferGNU(a, b string) string {
-	if a == "" || len(b) > 3 && b[:3] != "go:" {
-		return b
-	}
-	return a
-}
-
-// NoteBuildID returns the build ID in the contents of a note section or
-// segment, as [BuildID] does, or "". It looks for NT_GNU_BUILD_ID (3) of owner GNU and for Go's note (4)
-// of owner Go (cmd/link/internal/ld/elf.go).
-func NoteBuildID(b []byte) (id string) {
-	for len(b) >= 12 {
-		namesz, descsz, typ := uint64(le.Uint32(b)), uint64(le.Uint32(b[4:])), le.Uint32(b[8:])
-		desc := 12 + alignUp(namesz, 4)
-		end := desc + descsz
-		if end > uint64(len(b)) {
-			return id
-		}
-		switch owner := cString(b[12 : 12+namesz]); {
-		case owner == "GNU" && typ == 3:
-			id = hex.EncodeToString(b[desc:end])
-		case owner == "Go" && typ == 4 && id == "":
-			id = "go:" + string(b[desc:end])
-		}
-		b = b[min(alignUp(end, 4), uint64(len(b))):]
-	}
-	return id
 }

@@ -1,0 +1,119 @@
+package elfcore
+
+import (
+	"debug/elf"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// ErrNoBuildID says that an ELF file has no build ID.
+var ErrNoBuildID = errors.New("no build ID")
+
+const (
+	// maxNote bounds how much of a file's note segment is read.
+	maxNote = 64 << 10
+	// maxFileProgs bounds the program headers of an executable or a library;
+	// real ones have about a dozen.
+	maxFileProgs = 1 << 10
+	// maxFileSections bounds the sections; real files have about 40, C++
+	// object files some thousand.
+	maxFileSections = 16 << 10
+)
+
+// BuildID returns the GNU build ID of an ELF file, a program or a library, in
+// hex; and if it has none, the one that the go command gave it, as "go:" and
+// its text. r may as well be the memory of a library, from its first page on,
+// where section headers are missing.
+func BuildID(r io.ReaderAt) (string, error) {
+	var h [ehdrSize]byte
+	if n, err := r.ReadAt(h[:], 0); n < len(h) && err != nil && err != io.EOF {
+		return "", fmt.Errorf("build ID: %w", err)
+	}
+	if string(h[:4]) != elf.ELFMAG {
+		return "", fmt.Errorf("build ID: %w", ErrFormat)
+	}
+	if h[elf.EI_CLASS] != byte(elf.ELFCLASS64) || h[elf.EI_DATA] != byte(elf.ELFDATA2LSB) {
+		return "", fmt.Errorf("build ID: not a 64-bit little-endian file: %w", ErrFormat)
+	}
+	off, num := le.Uint64(h[32:]), int(le.Uint16(h[56:]))
+	if off > maxSize || num > maxFileProgs || le.Uint16(h[54:]) != phdrSize {
+		return "", fmt.Errorf("build ID: program headers: %w", ErrFormat)
+	}
+	b := make([]byte, num*phdrSize)
+	if n, _ := r.ReadAt(b, int64(off)); n < len(b) {
+		return "", fmt.Errorf("build ID: program headers are cut off: %w", ErrFormat)
+	}
+	id := ""
+	for p := range programs(b) {
+		if p.Type == uint32(elf.PT_NOTE) {
+			id = betterID(id, noteAt(r, p.Off, p.Filesz))
+		}
+	}
+	if !isGNU(id) {
+		id = betterID(id, sectionsID(r, h[:]))
+	}
+	if id == "" {
+		return "", fmt.Errorf("build ID: %w", ErrNoBuildID)
+	}
+	return id, nil
+}
+
+// sectionsID looks in the sections: Go's linker describes only its own note in
+// the program headers (cmd/link/internal/ld/elf.go, asmbElf).
+func sectionsID(r io.ReaderAt, h []byte) (id string) {
+	off, num := le.Uint64(h[40:]), int(le.Uint16(h[60:]))
+	if off > maxSize || num > maxFileSections || le.Uint16(h[58:]) != shdrSize {
+		return ""
+	}
+	b := make([]byte, num*shdrSize)
+	n, _ := r.ReadAt(b, int64(off))
+	for b = b[:n]; len(b) >= shdrSize; b = b[shdrSize:] {
+		if elf.SectionType(le.Uint32(b[4:])) == elf.SHT_NOTE {
+			id = betterID(id, noteAt(r, le.Uint64(b[24:]), le.Uint64(b[32:])))
+		}
+	}
+	return id
+}
+
+func noteAt(r io.ReaderAt, off, size uint64) string {
+	if off > maxSize {
+		return ""
+	}
+	b := make([]byte, min(size, maxNote))
+	n, _ := r.ReadAt(b, int64(off))
+	return BuildIDNote(b[:n])
+}
+
+func betterID(a, b string) string {
+	if a == "" || !isGNU(a) && isGNU(b) {
+		return b
+	}
+	return a
+}
+
+func isGNU(id string) bool { return id != "" && !strings.HasPrefix(id, goPrefix) }
+
+const goPrefix = "go:"
+
+// BuildIDNote returns the build ID in the contents of a PT_NOTE segment, as
+// [BuildID] does, "" if there is none. The notes are NT_GNU_BUILD_ID of owner
+// GNU (include/uapi/linux/elf.h) and ELF_NOTE_GOBUILDID_TAG of owner Go
+// (cmd/link/internal/ld/elf.go).
+func BuildIDNote(notes []byte) (id string) {
+	const (
+		gnuBuildID = 3
+		goBuildID  = 4
+	)
+	for n := range notesIn(notes) {
+		switch {
+		case n.Owner == "GNU" && n.Type == gnuBuildID && len(n.Desc) > 0:
+			return hex.EncodeToString(n.Desc)
+		case n.Owner == "Go" && n.Type == goBuildID && len(n.Desc) > 0 && id == "":
+			id = goPrefix + string(n.Desc)
+		}
+	}
+	return id
+}
