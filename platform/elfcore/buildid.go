@@ -84,7 +84,7 @@ func noteAt(r io.ReaderAt, off, size uint64) string {
 	}
 	b := make([]byte, min(size, maxNote))
 	n, _ := r.ReadAt(b, int64(off))
-	return BuildIDNote(b[:n])
+	return NoteBuildID(b[:n])
 }
 
 func betterID(a, b string) string {
@@ -98,11 +98,11 @@ func isGNU(id string) bool { return id != "" && !strings.HasPrefix(id, goPrefix)
 
 const goPrefix = "go:"
 
-// BuildIDNote returns the build ID in the contents of a PT_NOTE segment, as
+// NoteBuildID returns the build ID in the contents of a PT_NOTE segment, as
 // [BuildID] does, "" if there is none. The notes are NT_GNU_BUILD_ID of owner
 // GNU (include/uapi/linux/elf.h) and ELF_NOTE_GOBUILDID_TAG of owner Go
 // (cmd/link/internal/ld/elf.go).
-func BuildIDNote(notes []byte) (id string) {
+func NoteBuildID(notes []byte) (id string) {
 	const (
 		gnuBuildID = 3
 		goBuildID  = 4
