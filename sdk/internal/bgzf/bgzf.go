@@ -76,7 +76,10 @@ func parseHeader(b []byte) (member, head int, ok bool) {
 			head = 12 + xlen
 			// A size that does not reach past its own header would make the
 			// scan stand still.
-			return member, head, member >= head+2+footerSize
+			if member < head+2+footerSize {
+				break
+			}
+			return member, head, true
 		}
 		x = x[4+n:]
 	}

@@ -47,12 +47,14 @@ func FuzzReader(f *testing.F) {
 		if err != nil || r.Truncated() {
 			return
 		}
+		// It reads no less than gzip does. It may read more: members that say
+		// that they are empty are not looked into.
 		std, err := gzip.NewReader(bytes.NewReader(file))
 		if err != nil {
 			t.Fatalf("gzip: %v", err)
 		}
-		if got, err := io.ReadAll(std); err != nil || !bytes.Equal(got, p) {
-			t.Fatalf("gzip: %v, or other bytes", err)
+		if got, err := io.ReadAll(std); err == nil && !bytes.Equal(got, p) {
+			t.Fatal("gzip reads other bytes")
 		}
 	})
 }
