@@ -38,16 +38,16 @@ func tableFor(aug string, augData []byte, ra byte, cieProgram, fdeProgram []byte
 	return &section{data: data, addr: 0x10000, eh: true}
 }
 
-// stepIn steps from regs with the given table and memory.
-func stepIn(t *testing.T, machine elf.Machine, s *section, mem words, regs goruntime.Regs, call bool) (goruntime.Regs, error) {
-	t.Helper()
+// unwinderFor returns an unwinder for which all code is in one file with the
+// given table.
+func unwinderFor(machine elf.Machine, s *section, mem words) *Unwinder {
 	img := &image{file: &elf.File{}, eh: newFrameTable(s), debug: newFrameTable(nil)}
 	for _, once := range []interface{ Do(func()) }{&img.open, &img.ehOnce, &img.debugOnce, &img.symOnce} {
 		once.Do(func() {})
 	}
 	u := New(oneModule{Module{File: bytes.NewReader(nil)}}, mem, machine)
 	u.images[imageKey{}] = img
-	return u.Step(regs, call)
+	return u
 }
 
 func TestProgram(t *testing.T) {
@@ -83,7 +83,7 @@ func TestProgram(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			s := tableFor("zR", []byte{0}, 16, base, c.program)
 			regs := goruntime.Regs{PC: c.pc, SP: 0x8000, FP: 6, G: map[int]uint64{0: 1, 3: 3, 6: 6}}
-			got, err := stepIn(t, elf.EM_X86_64, s, mem, regs, false)
+			got, err := unwinderFor(elf.EM_X86_64, s, mem).Step(regs, false)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -118,7 +118,7 @@ func TestProgramErrors(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			s := tableFor("zR", []byte{0}, 16, base, c.program)
-			_, err := stepIn(t, elf.EM_X86_64, s, words{0x7ff0: 1, 0x8000: 0xaa00}, goruntime.Regs{PC: 0x1fff, SP: 0x8000}, false)
+			_, err := unwinderFor(elf.EM_X86_64, s, words{0x7ff0: 1, 0x8000: 0xaa00}).Step(goruntime.Regs{PC: 0x1fff, SP: 0x8000}, false)
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, want %q", err, c.want)
 			}
@@ -130,7 +130,7 @@ func TestProgramErrors(t *testing.T) {
 // is looked up in its own function.
 func TestReturnAddressBehindFunction(t *testing.T) {
 	s := tableFor("zR", []byte{0}, 16, []byte{cfaDefCFA, 7, 8, cfaOffset | 16, 1}, nil)
-	got, err := stepIn(t, elf.EM_X86_64, s, words{0x8000: 0xaa00}, goruntime.Regs{PC: 0x2000, SP: 0x8000}, true)
+	got, err := unwinderFor(elf.EM_X86_64, s, words{0x8000: 0xaa00}).Step(goruntime.Regs{PC: 0x2000, SP: 0x8000}, true)
 	if err != nil || got.PC != 0xaa00 {
 		t.Errorf("got %#x, %v", got.PC, err)
 	}
@@ -155,7 +155,7 @@ func TestArm64(t *testing.T) {
 	}
 	for _, c := range cases {
 		regs.PC = c.pc
-		got, err := stepIn(t, elf.EM_AARCH64, s, mem, regs, false)
+		got, err := unwinderFor(elf.EM_AARCH64, s, mem).Step(regs, false)
 		if err != nil {
 			t.Errorf("%#x: %v", c.pc, err)
 			continue
@@ -166,7 +166,7 @@ func TestArm64(t *testing.T) {
 	}
 	// The same state for a return address would go round in circles.
 	regs.PC = 0x1000
-	if got, err := stepIn(t, elf.EM_AARCH64, s, mem, regs, true); err == nil {
+	if got, err := unwinderFor(elf.EM_AARCH64, s, mem).Step(regs, true); err == nil {
 		t.Errorf("a frame called from itself: %+v", got)
 	}
 }
@@ -177,7 +177,7 @@ func TestArm64SignalFrame(t *testing.T) {
 		mem[0x8000+128+176+8+8*reg] = 0x5000 + reg
 	}
 	s := tableFor("zR", []byte{0}, 30, []byte{cfaDefCFA, 31, 0}, nil)
-	got, err := stepIn(t, elf.EM_AARCH64, s, mem, goruntime.Regs{PC: 0x1000, SP: 0x8000}, true)
+	got, err := unwinderFor(elf.EM_AARCH64, s, mem).Step(goruntime.Regs{PC: 0x1000, SP: 0x8000}, true)
 	if err != nil {
 		t.Fatal(err)
 	}

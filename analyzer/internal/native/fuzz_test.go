@@ -83,7 +83,7 @@ func FuzzStep(f *testing.F) {
 		}{{elf.EM_X86_64, 16}, {elf.EM_AARCH64, 30}} {
 			s := tableFor("zR", []byte{0}, m.ra, nil, program)
 			regs := goruntime.Regs{PC: 0x1800, SP: 0x8000, FP: 0x8010, LR: 0x1234}
-			got, err := stepIn(t, m.machine, s, mem, regs, call)
+			got, err := unwinderFor(m.machine, s, mem).Step(regs, call)
 			if err == nil && (got.SP < regs.SP || got.PC == 0) {
 				t.Fatalf("%v: from %+v to %+v", m.machine, regs, got)
 			}
