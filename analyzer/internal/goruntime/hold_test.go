@@ -39,12 +39,22 @@ func TestHeld(t *testing.T) {
 	t.Logf("%d of %d goroutines agree with the runtime's text", sum.agreed, sum.total)
 }
 
-func held(t *testing.T, exe string, sc scenario, sum *score) {
+// heldProcess is a program that stands still in its crash output.
+type heldProcess struct {
+	cmd    *exec.Cmd
+	pipe   *os.File // drain it to let the program go on
+	stdout io.Reader
+	stderr *bytes.Buffer
+}
+
+// hold starts a program and waits until it blocks.
+func hold(t testing.TB, exe string, sc scenario) heldProcess {
+	t.Helper()
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close()
+	t.Cleanup(func() { r.Close() })
 	const size = 4096
 	if _, _, errno := syscall.Syscall(syscall.SYS_FCNTL, w.Fd(), 1031 /* F_SETPIPE_SZ */, size); errno != 0 {
 		t.Fatal(errno)
@@ -59,8 +69,8 @@ func held(t *testing.T, exe string, sc scenario, sum *score) {
 	cmd.Env = append(os.Environ(), "GOTRACEBACK=crash", "CRASH_OUTPUT_FD=3")
 	cmd.ExtraFiles = []*os.File{w}
 	cmd.Dir = t.TempDir()
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
+	stderr := new(bytes.Buffer)
+	cmd.Stderr = stderr
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -69,8 +79,8 @@ func held(t *testing.T, exe string, sc scenario, sum *score) {
 		t.Fatal(err)
 	}
 	w.Close()
-	kill := time.AfterFunc(60*time.Second, func() { cmd.Process.Kill() })
-	defer kill.Stop()
+	kill := time.AfterFunc(120*time.Second, func() { cmd.Process.Kill() })
+	t.Cleanup(func() { kill.Stop() })
 	if sc.signal != 0 {
 		if _, err := bufio.NewReader(stdout).ReadString('\n'); err != nil {
 			t.Fatalf("waiting for the program: %v", err)
@@ -79,7 +89,29 @@ func held(t *testing.T, exe string, sc scenario, sum *score) {
 		cmd.Process.Signal(sc.signal)
 	}
 	waitBlocked(t, r, size-room)
+	return heldProcess{cmd, r, stdout, stderr}
+}
 
+// dieHeld returns a program held in its crash; release kills it. The calling
+// goroutine is locked to its thread until then.
+func dieHeld(t testing.TB, exe, name string) (in goruntime.Input, release func()) {
+	t.Helper()
+	h := hold(t, exe, scenario{name: name})
+	runtime.LockOSThread()
+	in, detach := stop(t, h.cmd.Process.Pid, exe)
+	return in, func() {
+		// In this order: the dead threads of a traced process wait for the
+		// tracer.
+		detach()
+		h.cmd.Process.Kill()
+		h.cmd.Wait()
+		runtime.UnlockOSThread()
+	}
+}
+
+func held(t *testing.T, exe string, sc scenario, sum *score) {
+	h := hold(t, exe, sc)
+	cmd, r, stdout, stderr := h.cmd, h.pipe, h.stdout, h.stderr
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	in, release := stop(t, cmd.Process.Pid, exe)
@@ -87,6 +119,7 @@ func held(t *testing.T, exe string, sc scenario, sum *score) {
 	if err != nil {
 		release()
 		cmd.Process.Kill()
+		cmd.Wait()
 		t.Fatal(err)
 	}
 	// Everything must be read while the process is held.
@@ -167,7 +200,7 @@ func checkFaultRegs(t *testing.T, c *goruntime.Crash) {
 
 // waitBlocked waits until more is in the pipe than the n bytes it began with,
 // and the writer has had time to block.
-func waitBlocked(t *testing.T, r *os.File, n int) {
+func waitBlocked(t testing.TB, r *os.File, n int) {
 	t.Helper()
 	for range 3000 {
 		var have int32
@@ -185,7 +218,7 @@ func waitBlocked(t *testing.T, r *os.File, n int) {
 }
 
 // stop stops every thread of a process.
-func stop(t *testing.T, pid int, exe string) (in goruntime.Input, release func()) {
+func stop(t testing.TB, pid int, exe string) (in goruntime.Input, release func()) {
 	t.Helper()
 	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", pid))
 	if err != nil || len(tasks) == 0 {

@@ -21,7 +21,7 @@ import (
 
 // toolchains are the releases that the table covers, one for each minor
 // version.
-var toolchains = []string{"go1.24.5", "go1.25.5", "go1.26.0", "go1.27.0"}
+var toolchains = []string{"go1.21.13", "go1.22.12", "go1.23.12", "go1.24.5", "go1.25.5", "go1.26.0", "go1.27.0"}
 
 var machines = []struct{ goarch, name string }{
 	{"amd64", "elf.EM_X86_64"},

@@ -71,6 +71,10 @@ var crashes = map[string]func(){
 	"two":           twoAtOnce,
 	"array":         bigFrame,
 	"labels":        labelled,
+
+	// Without a scenario: for benchmarks.
+	"crowd":          func() { many(100_000, func() { panic("one of many") }) },
+	"overflow-small": func() { overflowSmall(0) },
 }
 
 func main() {
@@ -277,6 +281,9 @@ func overflow(n int) int {
 	pad[n%100] = n
 	return overflow(n+1) + pad[n%50]
 }
+
+//go:noinline
+func overflowSmall(n int) int { return overflowSmall(n+1) + 1 }
 
 //go:noinline
 func deep(n int) int {
