@@ -150,15 +150,15 @@ func (p *Process) panicked(c *Crash, m *m, s *segment, k int) *Crash {
 	}
 	c.Goroutine = gp.goid
 	var b builder
-	var sigpanic *physFrame
+	sigpanic := uint64(0) // its CFA, once it was seen
 	fault := -1
 	p.walk(from, func(f physFrame) bool {
-		if sigpanic != nil && fault < 0 {
-			f.all = p.faultRegs(m, f.pc, sigpanic.cfa)
+		if sigpanic != 0 && fault < 0 {
+			f.all = p.faultRegs(m, f.pc, sigpanic)
 			fault = b.n
 		}
-		if sigpanic == nil && !f.trap && trimABI(f.info.fn.name) == "runtime.sigpanic" {
-			sigpanic = &f
+		if sigpanic == 0 && f.info.kind == kindInjected && trimABI(f.info.fn.name) == "runtime.sigpanic" {
+			sigpanic = f.cfa
 		}
 		return b.add(f)
 	})

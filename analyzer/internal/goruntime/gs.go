@@ -67,11 +67,12 @@ func (p *Process) readG(addr uint64) (g, bool) {
 	if addr == 0 {
 		return g{}, false
 	}
-	b := make([]byte, p.lay.GSize)
-	if _, err := p.mem.ReadMemory(b, addr); err != nil {
+	b := p.gbufs.Get().(*[]byte)
+	defer p.gbufs.Put(b)
+	if _, err := p.mem.ReadMemory(*b, addr); err != nil {
 		return g{}, false
 	}
-	return p.decodeG(addr, b), true
+	return p.decodeG(addr, *b), true
 }
 
 // onStack reports whether sp is within the goroutine's stack.

@@ -3,6 +3,7 @@ package goruntime
 import (
 	"encoding/binary"
 	"fmt"
+	"sync"
 )
 
 // maxString bounds the strings read from the target: a panic value, a name.
@@ -67,7 +68,11 @@ type window struct {
 	// limit is where a piece may not extend beyond, if not 0: the end of the
 	// stack, past which there may be nothing.
 	limit uint64
+	deep  bool // a piece was read already
 }
+
+// windows saves an allocation for each stack.
+var windows = sync.Pool{New: func() any { return new(window) }}
 
 // windowSize is a balance: most goroutines use less than 2 KiB of stack, and
 // a deep recursion should not need a read for every frame.
@@ -78,9 +83,10 @@ func (w *window) word(addr uint64) (uint64, error) {
 		return binary.LittleEndian.Uint64(w.buf[off:]), nil
 	}
 	size := uint64(windowSize)
-	if cap(w.buf) > 0 {
-		size = 16 * windowSize // not the first piece: this stack is deep
+	if w.deep {
+		size = 16 * windowSize
 	}
+	w.deep = true
 	if w.limit > addr && w.limit-addr < size {
 		size = w.limit - addr
 	}

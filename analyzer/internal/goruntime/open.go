@@ -29,6 +29,7 @@ type Process struct {
 	mCache  map[uint64]*m // by address; guarded by mu
 	allgs   []uint64
 
+	gbufs    sync.Pool // *[]byte of GSize
 	mu       sync.RWMutex
 	pcs      map[pcKey]*pcInfo
 	strings  map[string]string
@@ -111,6 +112,7 @@ func Open(in Input) (*Process, error) {
 	if err := p.chooseLayout(exe); err != nil {
 		return nil, err
 	}
+	p.gbufs.New = func() any { b := make([]byte, p.lay.GSize); return &b }
 	addr, err := p.findModuledata(exe)
 	if err != nil {
 		return nil, err

@@ -40,7 +40,10 @@ type physFrame struct {
 // that is not Go. It does not follow switches from one stack to another. It
 // stops when yield returns false.
 func (p *Process) walk(s start, yield func(physFrame) bool) {
-	w := window{mem: p.mem, limit: s.hi}
+	w := windows.Get().(*window)
+	defer windows.Put(w)
+	w.mem, w.limit, w.base, w.buf = p.mem, s.hi, 0, w.buf[:0]
+	w.deep = false
 	pc, sp, lr, fp, trap := s.pc, s.sp, s.lr, s.fp, s.trap
 	if pc == 0 && sp != 0 {
 		// A call of a nil function: begin in the caller.
@@ -55,8 +58,17 @@ func (p *Process) walk(s start, yield func(physFrame) bool) {
 	}
 	all := s.all
 	innermost, syscall := true, s.syscall
+	// A deep stack is a recursion: the same few PCs again and again.
+	var last [4]struct {
+		pcKey
+		info *pcInfo
+	}
 	for range maxFrames {
-		info := p.lookup(pc, trap)
+		recent := &last[pc>>2&3]
+		if recent.info == nil || recent.pc != pc || recent.trap != trap {
+			recent.pcKey, recent.info = pcKey{pc, trap}, p.lookup(pc, trap)
+		}
+		info := recent.info
 		if info.fn == nil || info.fn.pcsp == 0 {
 			return
 		}
@@ -138,6 +150,9 @@ func (b *builder) add(f physFrame) bool {
 	for i := range f.info.calls {
 		switch k := b.n - innerFrames; {
 		case k < 0:
+			if b.inner == nil {
+				b.inner = make([]Frame, 0, 8) // most goroutines have no more
+			}
 			b.inner = append(b.inner, f.frame(i))
 		case k < outerFrames:
 			b.ring = append(b.ring, logical{f, i})
