@@ -15,9 +15,6 @@ var ErrNoBuildID = errors.New("no build ID")
 const (
 	// maxNote bounds how much of a file's note segment is read.
 	maxNote = 64 << 10
-	// maxFileProgs bounds the program headers of an executable or a library;
-	// real ones have about a dozen.
-	maxFileProgs = 1 << 10
 	// maxFileSections bounds the sections; real files have about 40, C++
 	// object files some thousand.
 	maxFileSections = 16 << 10
@@ -28,32 +25,18 @@ const (
 // its text. r may as well be the memory of a library, from its first page on,
 // where section headers are missing.
 func BuildID(r io.ReaderAt) (string, error) {
-	var h [ehdrSize]byte
-	if n, err := r.ReadAt(h[:], 0); n < len(h) && err != nil && err != io.EOF {
+	p, err := ReadProgram(r)
+	if err != nil {
 		return "", fmt.Errorf("build ID: %w", err)
 	}
-	if string(h[:4]) != elf.ELFMAG {
-		return "", fmt.Errorf("build ID: %w", ErrFormat)
-	}
-	if h[elf.EI_CLASS] != byte(elf.ELFCLASS64) || h[elf.EI_DATA] != byte(elf.ELFDATA2LSB) {
-		return "", fmt.Errorf("build ID: not a 64-bit little-endian file: %w", ErrFormat)
-	}
-	off, num := le.Uint64(h[32:]), int(le.Uint16(h[56:]))
-	if off > maxSize || num > maxFileProgs || le.Uint16(h[54:]) != phdrSize {
-		return "", fmt.Errorf("build ID: program headers: %w", ErrFormat)
-	}
-	b := make([]byte, num*phdrSize)
-	if n, _ := r.ReadAt(b, int64(off)); n < len(b) {
-		return "", fmt.Errorf("build ID: program headers are cut off: %w", ErrFormat)
-	}
 	id := ""
-	for p := range programs(b) {
-		if p.Type == uint32(elf.PT_NOTE) {
-			id = betterID(id, noteAt(r, p.Off, p.Filesz))
+	for _, ph := range p.Progs {
+		if ph.Type == uint32(elf.PT_NOTE) {
+			id = betterID(id, noteAt(r, ph.Off, ph.Filesz))
 		}
 	}
 	if !isGNU(id) {
-		id = betterID(id, sectionsID(r, h[:]))
+		id = betterID(id, p.sectionsID(r))
 	}
 	if id == "" {
 		return "", fmt.Errorf("build ID: %w", ErrNoBuildID)
@@ -63,13 +46,12 @@ func BuildID(r io.ReaderAt) (string, error) {
 
 // sectionsID looks in the sections: Go's linker describes only its own note in
 // the program headers (cmd/link/internal/ld/elf.go, asmbElf).
-func sectionsID(r io.ReaderAt, h []byte) (id string) {
-	off, num := le.Uint64(h[40:]), int(le.Uint16(h[60:]))
-	if off > maxSize || num > maxFileSections || le.Uint16(h[58:]) != shdrSize {
+func (p *Program) sectionsID(r io.ReaderAt) (id string) {
+	if p.shoff > maxSize || p.shnum > maxFileSections || p.shent != shdrSize {
 		return ""
 	}
-	b := make([]byte, num*shdrSize)
-	n, _ := r.ReadAt(b, int64(off))
+	b := make([]byte, p.shnum*shdrSize)
+	n, _ := r.ReadAt(b, int64(p.shoff))
 	for b = b[:n]; len(b) >= shdrSize; b = b[shdrSize:] {
 		if elf.SectionType(le.Uint32(b[4:])) == elf.SHT_NOTE {
 			id = betterID(id, noteAt(r, le.Uint64(b[24:]), le.Uint64(b[32:])))
