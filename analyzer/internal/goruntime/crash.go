@@ -74,8 +74,8 @@ func (p *Process) findCrash() *Crash {
 	return c
 }
 
-// dying returns the thread that died first: the others that died too are
-// still waiting for their turn to print.
+// dying returns the thread that died first. Others that died too wait for
+// their turn to print, unless it has done so and waits for them.
 func (p *Process) dying() (*m, Thread, []segment) {
 	var ms []*m
 	for _, m := range p.ms {
@@ -91,15 +91,18 @@ func (p *Process) dying() (*m, Thread, []segment) {
 	var (
 		found *m
 		segs  []segment
+		// active is set once found is not one that waits for its turn.
+		active bool
 	)
 	for _, m := range ms {
 		s := p.segments(p.threads[m.tid].Regs)
-		waiting := slices.ContainsFunc(s, func(s segment) bool { return s.index(fnStartpanicM) >= 0 })
-		if found == nil || !waiting {
+		if slices.ContainsFunc(s, printed) {
 			found, segs = m, s
-		}
-		if !waiting {
 			break
+		}
+		waiting := slices.ContainsFunc(s, func(s segment) bool { return s.index(fnStartpanicM) >= 0 })
+		if found == nil || !waiting && !active {
+			found, segs, active = m, s, !waiting
 		}
 	}
 	if found == nil {
@@ -111,6 +114,14 @@ func (p *Process) dying() (*m, Thread, []segment) {
 		p.warnf("the dying thread %d is not in the core", found.tid)
 	}
 	return found, t, segs
+}
+
+// printed reports whether the thread has printed its traceback and waits
+// forever while another one that died too prints its own: the end of
+// dopanic_m.
+func printed(s segment) bool {
+	k := s.index("runtime.dopanic_m")
+	return k > 0 && strings.HasPrefix(s.frames[k-1].info.fn.name, "runtime.lock")
 }
 
 func rank(m *m, first int) int {

@@ -89,7 +89,14 @@ func (p *Process) begin(gp *g) start {
 	}
 	if gp.status == gRunning && gp.syssp == 0 && m.vdsoSP == 0 {
 		if t, ok := p.threads[m.tid]; ok {
-			for _, s := range p.segments(t.Regs) {
+			segs := p.segments(t.Regs)
+			if m.dying > 0 {
+				// It died too. Printing, it would begin with its panic.
+				if at, ok := p.afterFatal(gp, segs); ok {
+					return at
+				}
+			}
+			for _, s := range segs {
 				if len(s.frames) > 0 && gp.onStack(s.frames[0].sp) {
 					f := &s.frames[0]
 					return start{pc: f.pc, sp: f.sp, fp: f.fp, trap: true, hi: gp.hi, all: f.all, lr: t.Regs.LR}
@@ -98,6 +105,19 @@ func (p *Process) begin(gp *g) start {
 		}
 	}
 	return p.override(gp, m, gp.saved())
+}
+
+// afterFatal returns where the traceback of a goroutine that died begins: at
+// the caller of fatalpanic or fatalthrow.
+func (p *Process) afterFatal(gp *g, segs []segment) (start, bool) {
+	for _, s := range append(segs, p.segment(gp.saved())) {
+		k := max(s.index(fnFatalpanic), s.index(fnFatalthrow))
+		if k >= 0 && k+1 < len(s.frames) && gp.onStack(s.frames[k].sp) {
+			f := &s.frames[k+1]
+			return start{pc: f.pc, sp: f.sp, fp: f.fp, hi: gp.hi}, true
+		}
+	}
+	return start{}, false
 }
 
 // override is traceback1's: what was saved on the way into a system call or
@@ -190,7 +210,7 @@ func (p *Process) native(regs Regs, call bool, b *builder) (Regs, bool) {
 }
 
 func (p *Process) nativeFrame(regs Regs, call bool) Frame {
-	f := Frame{Function: "non-Go function", PC: regs.PC, Native: true, SP: regs.SP, Regs: regs}
+	f := Frame{Function: "non-Go function", PC: regs.PC, Exact: !call, Native: true, SP: regs.SP, Regs: regs}
 	if p.in.Native != nil {
 		if fn, file, line, ok := p.in.Native.Lookup(regs.PC, call); ok {
 			f.Function, f.File, f.Line = fn, file, line
