@@ -16,8 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/corekit/corekit/analyzer/gotrace"
 	"github.com/corekit/corekit/analyzer/internal/goruntime"
-	"github.com/corekit/corekit/analyzer/internal/gotrace"
 )
 
 // scenario is one way to die and what is to be found out about it.

@@ -19,8 +19,8 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/corekit/corekit/analyzer/gotrace"
 	"github.com/corekit/corekit/analyzer/internal/goruntime"
-	"github.com/corekit/corekit/analyzer/internal/gotrace"
 )
 
 // TestHeld looks at processes that stand still in their first write to a full

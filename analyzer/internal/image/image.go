@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"io"
 	"sort"
-	"strings"
+	"sync"
 
 	"github.com/corekit/corekit/platform/elfcore"
 )
@@ -20,39 +20,49 @@ type Files interface {
 	Open(path string) (io.ReaderAt, int64, error)
 }
 
+// ErrUnmapped says that an address is in nothing that is known of the process.
+var ErrUnmapped = errors.New("no memory there, or not captured")
+
 // Image is an address space. It is safe for concurrent use if the readers that
 // it was made from are.
 type Image struct {
 	core    *elfcore.File
-	exe     io.ReaderAt
-	exeSize int64
-	exePath string
+	exe     source
+	exePath string // as in the core, "" if unknown
 	files   Files
-	regions []region
 	bias    uint64
+	regions []region
 	lacks   []string
-}
 
-// region is a piece of the address space with one source. Regions ascend and
-// do not overlap.
-type region struct {
-	start, end uint64
-	r          io.ReaderAt // nil: zeros
-	off        uint64      // in r, of start
+	mu      sync.Mutex
+	sources map[string]*source          // by path as in the core; nil: not at hand
+	objects map[string]*elfcore.Program // likewise; nil: no ELF file
 }
 
 // New puts together the image of core. exe may be nil; then what only the
 // executable's file holds cannot be read. files may be nil.
+//
+// What the core describes without storing it is taken from the mapped file,
+// and reads as zeros where there is none: so it is with pages that were never
+// touched, but also with memory that the process kept out of its cores by
+// madvise(MADV_DONTDUMP), which a core does not tell apart.
+//
+// New does not check that exe belongs to the core, see [Match].
 func New(core *elfcore.File, exe io.ReaderAt, exeSize int64, files Files) (*Image, error) {
-	im := &Image{core: core, exe: exe, exeSize: exeSize, files: files}
-	im.exePath = im.findExe()
-	if exe != nil {
-		var err error
-		if im.bias, err = loadBias(core, exe); err != nil {
-			return nil, err
-		}
+	im := &Image{
+		core: core, files: files, exePath: exePath(core),
+		sources: map[string]*source{}, objects: map[string]*elfcore.Program{},
 	}
-	im.build()
+	if exe != nil {
+		p, err := elfcore.ReadProgram(exe)
+		if err != nil {
+			return nil, fmt.Errorf("executable: %w", err)
+		}
+		im.exe = source{exe, uint64(max(exeSize, 0))}
+		im.bias = bias(core, p, im.exePath)
+		im.objects[im.exePath] = p
+	}
+	im.layout()
 	return im, nil
 }
 
@@ -64,137 +74,62 @@ func (im *Image) Core() *elfcore.File { return im.core }
 // position-independent.
 func (im *Image) Bias() uint64 { return im.bias }
 
-// Lacks names the mapped files that could not be opened.
+// ExePath returns the path that the executable had in the process, "" if the
+// core does not tell.
+func (im *Image) ExePath() string { return cleanPath(im.exePath) }
+
+// Mappings returns the mapped files, by address.
+func (im *Image) Mappings() []elfcore.Mapping { return im.core.Files }
+
+// Lacks names the mapped files that the core needs and that could not be
+// opened, or are not the ones that were mapped.
 func (im *Image) Lacks() []string { return im.lacks }
 
-// build lays out the regions: what the core stores, then for what it only
-// describes the mapped files, then zeros.
-func (im *Image) build() {
-	opened := map[string]*source{}
-	im.regions = make([]region, 0, len(im.core.Segments)*2)
-	for i, s := range im.core.Segments {
-		if stored := s.Filesz; stored > 0 {
-			im.add(s.Addr, s.Addr+stored, &coreReader{im.core, i}, 0)
-		}
-		if s.Memsz > s.Filesz {
-			im.describe(s.Addr+s.Filesz, s.Addr+s.Memsz, opened)
-		}
-	}
-	// A mapping that no segment describes is in the file all the same.
-	var more []region
-	for _, m := range im.core.Files {
-		for _, gap := range im.gaps(m.Start, m.End) {
-			if src := im.source(m.Path, opened); src != nil {
-				more = append(more, src.region(gap, m)...)
-			}
-		}
-	}
-	im.regions = append(im.regions, more...)
-	sort.Slice(im.regions, func(i, j int) bool { return im.regions[i].start < im.regions[j].start })
-	im.flatten()
-}
-
-func (im *Image) add(start, end uint64, r io.ReaderAt, off uint64) {
-	im.regions = append(im.regions, region{start, end, r, off})
-}
-
-// describe adds [start, end), which the core has no contents for: from mapped
-// files where there are any, else zeros.
-func (im *Image) describe(start, end uint64, opened map[string]*source) {
-	files := im.core.Files
-	i := sort.Search(len(files), func(i int) bool { return files[i].End > start })
-	for start < end {
-		if i == len(files) || files[i].Start >= end {
-			im.add(start, end, nil, 0)
-			return
-		}
-		m := files[i]
-		if m.Start > start {
-			im.add(start, m.Start, nil, 0)
-			start = m.Start
-		}
-		stop := min(end, m.End)
-		if src := im.source(m.Path, opened); src != nil {
-			im.regions = append(im.regions, src.region(span{start, stop}, m)...)
-		}
-		start = max(start, stop)
-		i++
-	}
-}
-
-type span struct{ start, end uint64 }
-
-// gaps returns the parts of [start, end) that no region covers yet; regions
-// are sorted because segments are.
-func (im *Image) gaps(start, end uint64) (out []span) {
-	i := sort.Search(len(im.regions), func(i int) bool { return im.regions[i].end > start })
-	for ; i < len(im.regions) && im.regions[i].start < end; i++ {
-		if r := im.regions[i]; r.start > start {
-			out = append(out, span{start, r.start})
-		}
-		start = im.regions[i].end
-	}
-	if start < end {
-		out = append(out, span{start, end})
-	}
-	return out
-}
-
-// flatten cuts overlaps, which only a damaged core has.
-func (im *Image) flatten() {
-	end := uint64(0)
-	keep := im.regions[:0]
-	for _, r := range im.regions {
-		if r.start < end {
-			cut := min(end, r.end) - r.start
-			r.start += cut
-			r.off += cut
-		}
-		if r.start >= r.end {
-			continue
-		}
-		end = r.end
-		keep = append(keep, r)
-	}
-	im.regions = keep
-}
-
-// ErrUnmapped says that an address is in nothing that is known of the process.
-var ErrUnmapped = errors.New("no memory there, or not captured")
-
-// ReadMemory fills p with the memory at addr.
+// ReadMemory fills p with the memory at addr, and returns how much it could
+// read. Its error names the address where it had to stop, and wraps
+// [ErrUnmapped], or [elfcore.ErrTruncated] for what a core that was cut off
+// has lost.
 func (im *Image) ReadMemory(p []byte, addr uint64) (int, error) {
 	i := sort.Search(len(im.regions), func(i int) bool { return im.regions[i].end > addr })
-	n := 0
-	for ; n < len(p); i++ {
+	for n := 0; n < len(p); i++ {
 		at := addr + uint64(n)
 		if i == len(im.regions) || im.regions[i].start > at || at < addr {
 			return n, fmt.Errorf("address %#x: %w", at, ErrUnmapped)
 		}
-		r := im.regions[i]
+		r := &im.regions[i]
 		b := p[n:]
 		if left := r.end - at; uint64(len(b)) > left {
 			b = b[:left]
 		}
-		if r.r == nil {
-			clear(b)
-		} else if m, err := r.r.ReadAt(b, int64(r.off+at-r.start)); m < len(b) {
-			return n, fmt.Errorf("address %#x: %w", at, err)
+		m, err := im.read(r, b, r.off+at-r.start)
+		n += m
+		if err != nil {
+			return n, fmt.Errorf("address %#x: %w", at+uint64(m), err)
 		}
-		n += len(b)
 	}
-	return n, nil
+	return len(p), nil
 }
 
-// coreReader reads the contents of one segment.
-type coreReader struct {
-	core *elfcore.File
-	i    int
+// read reads from the source of a region.
+func (im *Image) read(r *region, b []byte, off uint64) (n int, err error) {
+	switch r.kind {
+	case zeros:
+		clear(b)
+		return len(b), nil
+	case stored:
+		n, err = im.core.ReadAt(b, int64(off))
+	case file:
+		n, err = r.src.r.ReadAt(b, int64(off))
+	case lost:
+		return 0, elfcore.ErrTruncated
+	default:
+		return 0, ErrUnmapped
+	}
+	if n == len(b) {
+		return n, nil
+	}
+	if err == nil || err == io.EOF {
+		err = io.ErrUnexpectedEOF // the file became shorter
+	}
+	return n, err
 }
-
-func (c *coreReader) ReadAt(p []byte, off int64) (int, error) {
-	return c.core.ReadMemory(p, c.core.Segments[c.i].Addr+uint64(off))
-}
-
-// cleanPath removes what the kernel adds to the name of a file that is gone.
-func cleanPath(path string) string { return strings.TrimSuffix(path, " (deleted)") }

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/corekit/corekit/analyzer/internal/gotrace"
+	"github.com/corekit/corekit/analyzer/gotrace"
 )
 
 const sample = `panic: boom

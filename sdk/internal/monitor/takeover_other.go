@@ -1,0 +1,11 @@
+//go:build !linux
+
+package monitor
+
+import "github.com/corekit/corekit/platform"
+
+func takeOver() {}
+
+func spawn(string, Spec, int) (int, error) {
+	return 0, platform.Unsupported("crash monitor", "")
+}

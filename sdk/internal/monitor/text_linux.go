@@ -1,0 +1,82 @@
+package monitor
+
+import (
+	"bytes"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// maxText bounds how much crash text is kept and waited for. A program
+	// with a million goroutines prints a gigabyte in two minutes; the core has
+	// all of it already.
+	maxText = 1 << 20
+	// textPatience bounds how long the text is waited for.
+	textPatience = 3 * time.Second
+)
+
+// crashText collects what the runtime prints.
+type crashText struct {
+	skip int // bytes of filling that come before it
+	buf  []byte
+}
+
+// read takes what is in the pipe, waiting at most the given number of
+// milliseconds for something to come. It returns false at the pipe's end.
+func (t *crashText) read(timeout int) bool {
+	fds := []unix.PollFd{{Fd: hookFD, Events: unix.POLLIN}}
+	n, err := unix.Poll(fds, timeout)
+	if n < 1 || err != nil {
+		return err == nil || err == unix.EINTR
+	}
+	b := make([]byte, 64<<10)
+	n, err = unix.Read(hookFD, b)
+	if n <= 0 {
+		return err == unix.EINTR
+	}
+	b = b[:n]
+	drop := min(t.skip, len(b))
+	t.skip -= drop
+	if room := maxText - len(t.buf); room > 0 {
+		b = b[drop:]
+		t.buf = append(t.buf, b[:min(room, len(b))]...)
+	}
+	return true
+}
+
+// full reports whether more text is not worth waiting for.
+func (t *crashText) full() bool { return len(t.buf) >= maxText }
+
+var goroutineHeader = []byte("\ngoroutine ")
+
+// shown reports whether the program has printed as much as it would have
+// without us: after a panic, only the goroutine that panicked, unless
+// GOTRACEBACK says otherwise.
+func (t *crashText) shown(level string) bool {
+	if level != "" && level != "single" && level != "1" {
+		return false
+	}
+	if !bytes.HasPrefix(t.buf, []byte("panic: ")) && !bytes.HasPrefix(t.buf, []byte("[signal ")) {
+		return false
+	}
+	return bytes.Count(t.buf, goroutineHeader) > 1
+}
+
+// drain lets the program print its crash text and keeps it. If the program is
+// held, it is held again afterwards, on the brink of its death.
+func (m *monitor) drain() {
+	limit := time.Now().Add(textPatience)
+	more := func() bool {
+		return m.text.read(1) && !m.text.full() && !m.text.shown(m.Traceback) && time.Now().Before(limit)
+	}
+	if m.held == nil {
+		// It runs freely: read to the end, so that it is not kept.
+		for m.text.read(-1) {
+		}
+		return
+	}
+	if _, err := m.held.WatchDeath(m.crasher, more); err != nil {
+		m.lacks("traceback", err)
+	}
+}
