@@ -15,6 +15,7 @@ func (b *Bundle) index(size int64) error {
 	tr := tar.NewReader(sr)
 	found := make(map[string]entry)
 	var order []string
+	var end int64 // of the contents seen last
 	for n := 0; ; n++ {
 		h, err := tr.Next()
 		if err == io.EOF {
@@ -29,6 +30,12 @@ func (b *Bundle) index(size int64) error {
 		if n >= maxMembers {
 			return fmt.Errorf("%w: more than %d members", ErrUnsafe, maxMembers)
 		}
+		// The reader stands where the contents begin: it reads ahead nothing.
+		off, err := sr.Seek(0, io.SeekCurrent)
+		if err != nil {
+			return err
+		}
+		end = off + h.Size
 		name, err := archivedName(h.Name)
 		if err != nil {
 			return err
@@ -46,15 +53,12 @@ func (b *Bundle) index(size int64) error {
 		if _, twice := found[name]; twice || name == "." {
 			return fmt.Errorf("%w: member %q appears twice", ErrUnsafe, h.Name)
 		}
-		// The reader stands where the contents begin: it reads ahead nothing.
-		off, err := sr.Seek(0, io.SeekCurrent)
-		if err != nil {
-			return err
-		}
 		found[name] = entry{off: off, size: h.Size, avail: min(h.Size, size-off)}
 		order = append(order, name)
 	}
-	if !b.truncated && !b.ends(sr) {
+	// At the end of an archive are two blocks of zeros, which the reader has
+	// passed. One that is cut off between two members reads the same without.
+	if at, err := sr.Seek(0, io.SeekCurrent); err != nil || at < end+tarBlock {
 		b.truncated = true
 	}
 	b.adopt(found, order)
@@ -70,18 +74,6 @@ func sparse(h *tar.Header) bool {
 		}
 	}
 	return false
-}
-
-// ends reports whether an archive that was read to its end has one: a file
-// cut off between two members has not, and reads the same.
-func (b *Bundle) ends(sr *io.SectionReader) bool {
-	at, err := sr.Seek(0, io.SeekCurrent)
-	if err != nil || at < tarBlock {
-		return false
-	}
-	var last [tarBlock]byte
-	_, err = sr.ReadAt(last[:], at-tarBlock)
-	return (err == nil || err == io.EOF) && last == [tarBlock]byte{}
 }
 
 // adopt takes over the members below the directory that the manifest is in,

@@ -153,6 +153,9 @@ func (b *Bundle) readManifest() error {
 	case v > Schema:
 		return fmt.Errorf("manifest of schema %d: %w", v, errors.ErrUnsupported)
 	}
+	if b.Manifest.Reason == ReasonInProgress {
+		b.truncated = true // even if somebody unpacked what there was
+	}
 	return nil
 }
 

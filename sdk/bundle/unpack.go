@@ -36,7 +36,8 @@ func (b *Bundle) unpack() (size int64, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("unpack gzip: %w", err)
 	}
-	b.file.Close()
+	packed := b.file
+	defer packed.Close()
 	b.file, b.data = tmp, tmp
 	// Where an open file can be removed, nothing is left behind whatever
 	// happens. Elsewhere Close removes it.
