@@ -16,6 +16,8 @@ var (
 	Bss   [1 << 16]byte
 	Heap  *[4]uint64
 	Holes []byte // pages 0 and 1000 written, the rest never touched
+
+	keep any = &Data
 )
 
 type node struct{ value *int }
@@ -39,5 +41,5 @@ func main() {
 		}()
 	}
 	time.Sleep(50 * time.Millisecond)
-	println((&node{}).get() + int(Bss[0]))
+	println((&node{}).get()+int(Bss[0]), keep)
 }
