@@ -6,8 +6,10 @@ import (
 	"sync"
 )
 
-// DefaultLevel compresses memory to the size that gzip -6 makes of it.
-const DefaultLevel = 5
+// DefaultLevel is the fastest level that makes the heap of a Go program no
+// larger than gzip -6 does. Level 5 saves 7 % of the time for 1.3 % more
+// bytes, level 2 saves 30 % for 14 %.
+const DefaultLevel = 6
 
 // maxWorkers bounds the memory of the default: a worker with its blocks takes
 // a megabyte, and eight outrun any disk.
