@@ -44,12 +44,13 @@ func (c *Core) describe(opts Options) error {
 		if t.Regs == nil { // it ended while the others were stopped
 			continue
 		}
-		et := elfcore.Thread{TID: t.TID, Regs: t.Regs, FPRegs: t.FPRegs, XState: t.XState}
+		// The kernel gives every thread the process's signal (fs/binfmt_elf.c,
+		// fill_prstatus), and gdb takes it from the last one.
+		et := elfcore.Thread{TID: t.TID, Signal: opts.Signal, Regs: t.Regs, FPRegs: t.FPRegs, XState: t.XState}
 		if t.TID != opts.First {
 			c.Image.Threads = append(c.Image.Threads, et)
 			continue
 		}
-		et.Signal = opts.Signal
 		c.Image.Threads = append([]elfcore.Thread{et}, c.Image.Threads...)
 	}
 	for _, tid := range c.held.Unstopped {
