@@ -78,7 +78,11 @@ func checkTrace(t *testing.T, r report.Report, text string) {
 		ours[g.ID] = g
 	}
 	seen := false
-	for _, g := range trace.Goroutines {
+	for i, g := range trace.Goroutines {
+		// The text of very many goroutines is cut off, in the middle of one.
+		if i > 1000 && i == len(trace.Goroutines)-1 {
+			break
+		}
 		crashed := g.ID == r.Crash.Goroutine
 		// Other goroutines go on while the text is printed; those that wait
 		// for good are where they were.
@@ -102,8 +106,8 @@ func checkStack(t *testing.T, ours report.Goroutine, theirs gotrace.Goroutine) {
 		}
 	}
 	if len(frames) != len(theirs.Frames) || ours.Elided != theirs.Elided {
-		t.Errorf("goroutine %d: %d frames and %d elided, the runtime has %d and %d",
-			ours.ID, len(frames), ours.Elided, len(theirs.Frames), theirs.Elided)
+		t.Errorf("goroutine %d: %d frames and %d elided, the runtime has %d and %d\n%+v\n%+v",
+			ours.ID, len(frames), ours.Elided, len(theirs.Frames), theirs.Elided, frames, theirs)
 		return
 	}
 	for i, f := range theirs.Frames {

@@ -60,6 +60,22 @@ func TestImports(t *testing.T) {
 	}
 }
 
+// TestNoCgo makes sure that the sdk does not turn its program into one with
+// cgo, by way of os/user or net: that would link it dynamically, and the
+// runtime's deadlock detector does not work with cgo.
+func TestNoCgo(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", module+"sdk/auto").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	for _, dep := range strings.Fields(string(out)) {
+		switch dep {
+		case "os/user", "net", "runtime/cgo", "plugin":
+			t.Errorf("the sdk must not reach %s", dep)
+		}
+	}
+}
+
 // TestOneImporterOfDelve makes sure that Delve's ways are known in one place.
 func TestOneImporterOfDelve(t *testing.T) {
 	out, err := exec.Command("go", "list", "-f", "{{.ImportPath}}: {{join .Imports \" \"}} {{join .TestImports \" \"}}", module+"...").Output()
