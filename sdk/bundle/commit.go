@@ -59,10 +59,7 @@ func (w *Writer) complete(m Manifest) error {
 	for _, s := range sums {
 		b.WriteString(sumLine(s))
 	}
-	h, err := w.header(SumsName, int64(b.Len()), 0o600)
-	if err != nil {
-		return err
-	}
+	h := w.header(SumsName, int64(b.Len()), 0o600)
 	if _, err := w.z.Write(append(h, b.String()...)); err != nil {
 		return err
 	}

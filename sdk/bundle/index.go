@@ -1,7 +1,7 @@
 package bundle
 
 import (
-	"archive/tar"
+	"errors"
 	"fmt"
 	"io"
 	"path"
@@ -11,15 +11,16 @@ import (
 // index lists the members of the archive of size bytes. It reads the headers
 // only, and leaps over the contents.
 func (b *Bundle) index(size int64) error {
-	sr := io.NewSectionReader(b.data, 0, size)
-	tr := tar.NewReader(sr)
+	s := tarScanner{r: b.data, size: size}
 	found := make(map[string]entry)
 	var order []string
-	var end int64 // of the contents seen last
 	for n := 0; ; n++ {
-		h, err := tr.Next()
+		m, err := s.next()
 		if err == io.EOF {
 			break
+		}
+		if errors.Is(err, ErrUnsafe) {
+			return err
 		}
 		if err != nil {
 			// Cut off, or damaged from here on: what came before is good. If
@@ -30,50 +31,24 @@ func (b *Bundle) index(size int64) error {
 		if n >= maxMembers {
 			return fmt.Errorf("%w: more than %d members", ErrUnsafe, maxMembers)
 		}
-		// The reader stands where the contents begin: it reads ahead nothing.
-		off, err := sr.Seek(0, io.SeekCurrent)
+		name, err := archivedName(m.name)
 		if err != nil {
 			return err
 		}
-		end = off + h.Size
-		name, err := archivedName(h.Name)
-		if err != nil {
-			return err
-		}
-		switch h.Typeflag {
-		case tar.TypeReg:
-		case tar.TypeDir, tar.TypeXGlobalHeader:
+		if m.kind == tarDir {
 			continue
-		default:
-			return fmt.Errorf("%w: member %q is a link, a device, or sparse", ErrUnsafe, h.Name)
 		}
-		if sparse(h) {
-			return fmt.Errorf("%w: member %q is sparse", ErrUnsafe, h.Name)
+		if m.kind != tarReg || m.sparse {
+			return fmt.Errorf("%w: member %q is a link, a device, or sparse", ErrUnsafe, m.name)
 		}
 		if _, twice := found[name]; twice || name == "." {
-			return fmt.Errorf("%w: member %q appears twice", ErrUnsafe, h.Name)
+			return fmt.Errorf("%w: member %q appears twice", ErrUnsafe, m.name)
 		}
-		found[name] = entry{off: off, size: h.Size, avail: min(h.Size, size-off)}
+		found[name] = entry{off: m.off, size: m.size, avail: min(m.size, size-m.off)}
 		order = append(order, name)
-	}
-	// At the end of an archive are two blocks of zeros, which the reader has
-	// passed. One that is cut off between two members reads the same without.
-	if at, err := sr.Seek(0, io.SeekCurrent); err != nil || at < end+tarBlock {
-		b.truncated = true
 	}
 	b.adopt(found, order)
 	return nil
-}
-
-// sparse reports whether a member is one in the way of GNU tar -S. Its bytes
-// do not lie one after the other, and a bundle has no use for that.
-func sparse(h *tar.Header) bool {
-	for k := range h.PAXRecords {
-		if strings.HasPrefix(k, "GNU.sparse.") {
-			return true
-		}
-	}
-	return false
 }
 
 // adopt takes over the members below the directory that the manifest is in,

@@ -159,10 +159,6 @@ func (b *Bundle) readManifest() error {
 	return nil
 }
 
-func isTar(head []byte) bool {
-	return len(head) == tarBlock && string(head[257:262]) == "ustar" // POSIX.1-2001, pax
-}
-
 // looksLike names what a file that is no bundle begins with.
 func looksLike(head []byte) string {
 	if len(head) == 0 {

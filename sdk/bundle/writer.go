@@ -1,8 +1,6 @@
 package bundle
 
 import (
-	"archive/tar"
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -26,7 +24,6 @@ type Options struct {
 
 const (
 	defaultManifestSpace = 64 << 10
-	tarBlock             = 512
 	// alignSize is from where on a member begins a compression block of its
 	// own, so that blocks keep the alignment of the memory in it.
 	alignSize = 1 << 20
@@ -66,7 +63,6 @@ func Create(dir string, opts Options) (*Writer, error) {
 	if opts.Time.IsZero() {
 		opts.Time = time.Now()
 	}
-	// Tar keeps whole seconds without extensions.
 	opts.Time = opts.Time.UTC()
 	if opts.ManifestSpace <= 0 {
 		opts.ManifestSpace = defaultManifestSpace
@@ -131,16 +127,12 @@ func (w *Writer) create() error {
 // begin writes the manifest that stands until Commit overwrites it.
 func (w *Writer) begin() error {
 	space := (w.opts.ManifestSpace + tarBlock - 1) / tarBlock * tarBlock
-	h, err := w.header(ManifestName, int64(space), 0o600)
-	if err != nil {
-		return err
-	}
 	body, err := w.fill(Manifest{Reason: ReasonInProgress}).encode(space)
 	if err != nil {
 		return err
 	}
 	w.names[ManifestName] = true
-	w.head = append(h, body...)
+	w.head = append(w.header(ManifestName, int64(space), 0o600), body...)
 	return w.z.WriteStored(w.head)
 }
 
@@ -161,21 +153,8 @@ func (w *Writer) fill(m Manifest) Manifest {
 }
 
 // header returns the tar header of a member.
-func (w *Writer) header(name string, size int64, mode fs.FileMode) ([]byte, error) {
-	var buf bytes.Buffer
-	// A writer per header: it would insist on seeing the contents too, and
-	// those go to the compressor directly so that zeros stay cheap.
-	err := tar.NewWriter(&buf).WriteHeader(&tar.Header{
-		Typeflag: tar.TypeReg,
-		Name:     w.name + "/" + name,
-		Size:     size,
-		Mode:     int64(mode.Perm()),
-		ModTime:  w.opts.Time.Truncate(time.Second),
-	})
-	if err != nil {
-		return nil, fmt.Errorf("member %s: %w", name, err)
-	}
-	return buf.Bytes(), nil
+func (w *Writer) header(name string, size int64, mode fs.FileMode) []byte {
+	return tarHeader{name: w.name + "/" + name, size: size, mode: int64(mode.Perm()), mtime: w.opts.Time}.encode()
 }
 
 // Name returns the name of the bundle: of the file without extension, and of
@@ -216,11 +195,7 @@ func (w *Writer) add(name string, size int64, mode fs.FileMode) (*MemberWriter, 
 	if err := w.endMember(); err != nil {
 		return nil, err
 	}
-	h, err := w.header(name, size, mode)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := w.z.Write(h); err != nil {
+	if _, err := w.z.Write(w.header(name, size, mode)); err != nil {
 		return nil, err
 	}
 	if size >= alignSize {
