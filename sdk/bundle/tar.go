@@ -32,8 +32,8 @@ const (
 )
 
 const (
-	ustarMagic = "ustar\x0000"
-	gnuMagic   = "ustar  \x00" // GNU tar's own; it uses the prefix for other things
+	ustarMagic  = "ustar\x0000"
+	starTrailer = "tar\x00" // at the end of a header of Schilling's star
 
 	maxOctalSize = 1<<33 - 1 // eleven octal digits
 )

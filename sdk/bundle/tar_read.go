@@ -139,10 +139,13 @@ func isZeroBlock(b []byte) bool { return [tarBlock]byte(b) == [tarBlock]byte{} }
 // tarPath returns the path in a plain header.
 func tarPath(b []byte) string {
 	name := tarString(b[tarName:tarNameEnd])
-	if string(b[tarMagic:tarMagicEnd]) != gnuMagic && isTar(b) {
-		if prefix := tarString(b[tarPrefix:tarPrefixEnd]); prefix != "" {
-			return prefix + "/" + name
-		}
+	// GNU tar and star have other things there: times, and star less prefix.
+	// Neither needs it, as both write extended headers for long paths.
+	if string(b[tarMagic:tarMagic+6]) != ustarMagic[:6] || string(b[tarBlock-4:]) == starTrailer {
+		return name
+	}
+	if prefix := tarString(b[tarPrefix:tarPrefixEnd]); prefix != "" {
+		return prefix + "/" + name
 	}
 	return name
 }

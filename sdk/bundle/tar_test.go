@@ -123,6 +123,9 @@ func FuzzTar(f *testing.F) {
 			if h.Typeflag != tar.TypeReg || h.PAXRecords["GNU.sparse.name"] != "" {
 				return
 			}
+			if h.Format&(tar.FormatUSTAR|tar.FormatPAX) == 0 && strings.HasSuffix(h.Name, m.name) {
+				return // it finds prefixes where those formats have none
+			}
 			if h.Size != m.size || h.Name != m.name {
 				t.Fatalf("%q of %d bytes, archive/tar finds %q of %d", m.name, m.size, h.Name, h.Size)
 			}
