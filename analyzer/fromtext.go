@@ -15,7 +15,7 @@ func (a *analysis) fromText() error {
 	a.rep.Capture.Complete = false
 	t, err := gotrace.Parse(a.traceback)
 	if err != nil {
-		return hint("the manifest in the bundle says why there is no core", "the bundle has no core, and no stack is in its traceback")
+		a.warnf("the text ends before the first stack")
 	}
 	for _, g := range t.Goroutines {
 		if !g.Runtime {

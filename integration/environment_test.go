@@ -8,6 +8,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/corekit/corekit/analyzer/report"
 )
 
 // captured runs the nilderef example in the given way and checks that there is
@@ -88,13 +91,12 @@ func TestPID1(t *testing.T) {
 	}
 }
 
-// TestOrdinaryUser runs the program, and corekit, as a user without any
-// privilege.
-func TestOrdinaryUser(t *testing.T) {
+// nobody returns the words before a command that run it as a user without any
+// privilege, and a store that this user may write to.
+func nobody(t *testing.T) (prefix []string, store string) {
+	t.Helper()
 	needRoot(t)
-	setpriv := need(t, "setpriv")
-	app := build(t, "examples/nilderef")
-	store := t.TempDir()
+	store = t.TempDir()
 	for dir := store; dir != filepath.Dir(os.TempDir()) && dir != "/"; dir = filepath.Dir(dir) {
 		if st, err := os.Stat(dir); err == nil && st.Mode().Perm()&0o5 != 0o5 {
 			os.Chmod(dir, 0o755)
@@ -103,6 +105,50 @@ func TestOrdinaryUser(t *testing.T) {
 	if err := os.Chown(store, 65534, 65534); err != nil {
 		t.Fatal(err)
 	}
-	captured(t, spec{store: store, argv: []string{setpriv, "--reuid", "65534", "--regid", "65534", "--clear-groups",
-		"--no-new-privs", "--inh-caps=-all", "--bounding-set=-all", app}})
+	return []string{need(t, "setpriv"), "--reuid", "65534", "--regid", "65534", "--clear-groups",
+		"--no-new-privs", "--inh-caps=-all", "--bounding-set=-all"}, store
+}
+
+func TestOrdinaryUser(t *testing.T) {
+	prefix, store := nobody(t)
+	captured(t, spec{store: store, argv: append(prefix, build(t, "examples/nilderef"))})
+}
+
+// TestNoPtrace runs a program that nobody but root may trace: what is left is
+// the runtime's text and the executable.
+func TestNoPtrace(t *testing.T) {
+	prefix, store := nobody(t)
+	argv := append(prefix, build(t, sleeper), "undumpable")
+	t.Run("process", func(t *testing.T) {
+		r := textOnly(t, spec{store: store, argv: argv})
+		if r.Crash == nil || r.Crash.Kind != "panic" || r.Crash.Message != "that was it" || r.Crash.Frame == nil || r.Crash.Frame.Function != "main.main" {
+			t.Errorf("crash %+v", r.Crash)
+		}
+	})
+	t.Run("pid1", func(t *testing.T) {
+		store := filepath.Join(store, "pid1")
+		r := textOnly(t, spec{store: store, argv: append([]string{need(t, "unshare"), "--pid", "--fork", "--mount-proc"}, argv...)})
+		if r.Crash == nil || r.Crash.Kind != "panic" || r.Crash.Message != "that was it" {
+			t.Errorf("crash %+v", r.Crash)
+		}
+	})
+}
+
+func textOnly(t *testing.T, s spec) report.Report {
+	t.Helper()
+	s.ready = func(int) {}
+	d := s.run(t)
+	// Nothing holds this program: it may be gone before its bundle is there.
+	var list []string
+	for deadline := time.Now().Add(5 * time.Second); len(list) == 0 && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		list = bundles(t, s.store)
+	}
+	if len(list) != 1 {
+		t.Fatalf("%d bundles, want 1; the program said:\n%s", len(list), d.stderr)
+	}
+	r, status := analyze(t, list[0])
+	if status != 3 || r.Capture.Method != "text" || r.Capture.Complete || len(r.Capture.Missing) == 0 {
+		t.Errorf("exit status %d, capture %+v", status, r.Capture)
+	}
+	return r
 }

@@ -2,6 +2,8 @@ package monitor
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -71,7 +73,17 @@ func (m *monitor) drain() {
 		return m.text.read(1) && !m.text.full() && !m.text.shown(m.Traceback) && time.Now().Before(limit)
 	}
 	if m.held == nil {
-		// It runs freely: read to the end, so that it is not kept.
+		// It runs freely, and goes on printing for as long as somebody reads.
+		// Process 1 takes the monitor along when it ends. Its bundle must be
+		// finished while it still waits, and has the beginning of the text.
+		if m.man.ContainerPID1 {
+			err := m.text.peek()
+			if err == nil {
+				err = errors.New("cut: nothing but its unfinished text holds process 1")
+			}
+			m.lacks("traceback", err)
+			return
+		}
 		for m.text.read(-1) {
 		}
 		return
@@ -79,4 +91,25 @@ func (m *monitor) drain() {
 	if _, err := m.held.WatchDeath(m.crasher, more); err != nil {
 		m.lacks("traceback", err)
 	}
+}
+
+// peek takes a copy of what is in the pipe and leaves it there, so that the
+// program goes on waiting.
+func (t *crashText) peek() error {
+	var p [2]int
+	if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
+		return fmt.Errorf("pipe: %w", err)
+	}
+	defer unix.Close(p[0])
+	defer unix.Close(p[1])
+	b := make([]byte, 64<<10)
+	if _, err := unix.Tee(hookFD, p[1], len(b), unix.SPLICE_F_NONBLOCK); err != nil {
+		return fmt.Errorf("tee: %w", err)
+	}
+	n, err := unix.Read(p[0], b)
+	if err != nil {
+		return fmt.Errorf("pipe: %w", err)
+	}
+	t.buf = append(t.buf, b[min(t.skip, n):n]...)
+	return nil
 }
