@@ -1,6 +1,7 @@
 package sdk
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -15,10 +16,7 @@ import (
 // leaves the others in force.
 func (r *Recorder) arm(c Config) {
 	r.armKernel()
-	dir, err := filepath.Abs(c.Dir)
-	if err == nil {
-		err = bundle.Prepare(dir)
-	}
+	dir, err := prepare(c.Dir)
 	if err != nil {
 		r.fail("directory", err, "set Config.Dir or COREKIT_DIR to a directory that can be written")
 		complain("crashes will not be saved: " + err.Error() + " (set Config.Dir or COREKIT_DIR to a directory that can be written)")
@@ -31,6 +29,17 @@ func (r *Recorder) arm(c Config) {
 		return
 	}
 	r.mode = "monitor"
+}
+
+func prepare(dir string) (string, error) {
+	if dir == "" {
+		return "", errors.New("this user has no home and no temporary directory")
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	return dir, bundle.Prepare(dir)
 }
 
 // armKernel prepares what is left if the monitor should fail: a core file of

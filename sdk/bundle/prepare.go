@@ -29,7 +29,7 @@ func Prepare(dir string) error {
 // DefaultDir returns where bundles go if nobody says: /var/lib/corekit for
 // root, else corekit below $XDG_STATE_HOME or ~/.local/state, else a directory
 // of the user's below the temporary one. It is the first of these that exists
-// or can be made.
+// or can be made, and "" if there is none.
 func DefaultDir() string {
 	var dirs []string
 	if os.Geteuid() == 0 {
@@ -45,5 +45,11 @@ func DefaultDir() string {
 			return dir
 		}
 	}
-	return filepath.Join(os.TempDir(), "corekit-"+strconv.Itoa(os.Geteuid()))
+	// Anybody can guess this name and make it first, to read what goes there
+	// or to put a bundle of their own in it.
+	dir := filepath.Join(os.TempDir(), "corekit-"+strconv.Itoa(os.Geteuid()))
+	if info, err := os.Lstat(dir); err == nil && (!info.IsDir() || !ours(info)) || Prepare(dir) != nil {
+		return ""
+	}
+	return dir
 }
