@@ -29,15 +29,15 @@ func TestImports(t *testing.T) {
 		xarch    = "golang.org/x/arch/"
 	)
 	platform, elfcore, process, coredump := module+"platform", module+"platform/elfcore", module+"platform/process", module+"platform/coredump"
-	bgzf, bundle, engine := module+"sdk/internal/bgzf", module+"sdk/bundle", module+"analyzer/internal/goruntime"
+	bgzf, tarfmt, bundle, engine := module+"sdk/internal/bgzf", module+"sdk/internal/tarfmt", module+"sdk/bundle", module+"analyzer/internal/goruntime"
 	for pkg, allowed := range map[string][]string{
 		"platform":          {xsys},
 		"platform/elfcore":  {},
 		"platform/process":  {xsys, platform},
 		"platform/coredump": {xsys, platform, elfcore, process},
 		"sdk/internal/bgzf": {compress},
-		"sdk/bundle":        {xsys, compress, bgzf},
-		"sdk/auto": {xsys, compress, platform, elfcore, process, coredump, bgzf, bundle,
+		"sdk/bundle":        {xsys, compress, bgzf, tarfmt},
+		"sdk/auto": {xsys, compress, platform, elfcore, process, coredump, bgzf, tarfmt, bundle,
 			module + "sdk", module + "sdk/internal/monitor"},
 		"analyzer/report":             {},
 		"analyzer/gotrace":            {},

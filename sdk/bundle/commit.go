@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/corekit/corekit/sdk/internal/bgzf"
+	"github.com/corekit/corekit/sdk/internal/tarfmt"
 )
 
 // Commit completes the bundle with manifest m and the checksums, brings it to
@@ -59,12 +60,15 @@ func (w *Writer) complete(m Manifest) error {
 	for _, s := range sums {
 		b.WriteString(sumLine(s))
 	}
-	h := w.header(SumsName, int64(b.Len()), 0o600)
+	h, err := w.header(SumsName, int64(b.Len()), 0o600)
+	if err != nil {
+		return err
+	}
 	if _, err := w.z.Write(append(h, b.String()...)); err != nil {
 		return err
 	}
 	// The padding of the member, and the two zero blocks that end an archive.
-	if err := w.z.WriteZeros(int64(-b.Len()&(tarBlock-1)) + 2*tarBlock); err != nil {
+	if err := w.z.WriteZeros(tarfmt.Padding(int64(b.Len())) + tarfmt.EndSize); err != nil {
 		return err
 	}
 	if err := w.z.Close(); err != nil {

@@ -6,21 +6,24 @@ import (
 	"io"
 	"path"
 	"strings"
+
+	"github.com/corekit/corekit/sdk/internal/tarfmt"
 )
 
 // index lists the members of the archive of size bytes. It reads the headers
 // only, and leaps over the contents.
 func (b *Bundle) index(size int64) error {
-	s := tarScanner{r: b.data, size: size}
+	r := tarfmt.NewReader(b.data, size)
 	found := make(map[string]entry)
 	var order []string
 	for n := 0; ; n++ {
-		m, err := s.next()
+		h, err := r.Next()
 		if err == io.EOF {
 			break
 		}
-		if errors.Is(err, ErrUnsafe) {
-			return err
+		if errors.Is(err, tarfmt.ErrSparse) {
+			// A bundle has no use for it, and its bytes lie elsewhere.
+			return fmt.Errorf("%w: member %q is sparse", ErrUnsafe, h.Name)
 		}
 		if err != nil {
 			// Cut off, or damaged from here on: what came before is good. If
@@ -31,20 +34,24 @@ func (b *Bundle) index(size int64) error {
 		if n >= maxMembers {
 			return fmt.Errorf("%w: more than %d members", ErrUnsafe, maxMembers)
 		}
-		name, err := archivedName(m.name)
+		if h.Type == tarfmt.TypeGlobal {
+			continue // no member, and its name means nothing
+		}
+		name, err := archivedName(h.Name)
 		if err != nil {
 			return err
 		}
-		if m.kind == tarDir {
+		switch h.Type {
+		case tarfmt.TypeReg:
+		case tarfmt.TypeDir:
 			continue
-		}
-		if m.kind != tarReg || m.sparse {
-			return fmt.Errorf("%w: member %q is a link, a device, or sparse", ErrUnsafe, m.name)
+		default:
+			return fmt.Errorf("%w: member %q is a link or a device", ErrUnsafe, h.Name)
 		}
 		if _, twice := found[name]; twice || name == "." {
-			return fmt.Errorf("%w: member %q appears twice", ErrUnsafe, m.name)
+			return fmt.Errorf("%w: member %q appears twice", ErrUnsafe, h.Name)
 		}
-		found[name] = entry{off: m.off, size: m.size, avail: min(m.size, size-m.off)}
+		found[name] = entry{off: h.Offset, size: h.Size, avail: min(h.Size, size-h.Offset)}
 		order = append(order, name)
 	}
 	b.adopt(found, order)

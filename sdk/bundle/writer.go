@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/corekit/corekit/sdk/internal/bgzf"
+	"github.com/corekit/corekit/sdk/internal/tarfmt"
 )
 
 // Options say what to write. The zero value works.
@@ -132,7 +133,11 @@ func (w *Writer) begin() error {
 		return err
 	}
 	w.names[ManifestName] = true
-	w.head = append(w.header(ManifestName, int64(space), 0o600), body...)
+	h, err := w.header(ManifestName, int64(space), 0o600)
+	if err != nil {
+		return err
+	}
+	w.head = append(h, body...)
 	return w.z.WriteStored(w.head)
 }
 
@@ -153,8 +158,17 @@ func (w *Writer) fill(m Manifest) Manifest {
 }
 
 // header returns the tar header of a member.
-func (w *Writer) header(name string, size int64, mode fs.FileMode) []byte {
-	return tarHeader{name: w.name + "/" + name, size: size, mode: int64(mode.Perm()), mtime: w.opts.Time}.encode()
+func (w *Writer) header(name string, size int64, mode fs.FileMode) ([]byte, error) {
+	h, err := tarfmt.AppendHeader(nil, tarfmt.Header{
+		Name:    w.name + "/" + name,
+		Size:    size,
+		Mode:    int64(mode.Perm()),
+		ModTime: w.opts.Time.Unix(),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("member %s: %w", name, err)
+	}
+	return h, nil
 }
 
 // Name returns the name of the bundle: of the file without extension, and of
@@ -195,7 +209,11 @@ func (w *Writer) add(name string, size int64, mode fs.FileMode) (*MemberWriter, 
 	if err := w.endMember(); err != nil {
 		return nil, err
 	}
-	if _, err := w.z.Write(w.header(name, size, mode)); err != nil {
+	h, err := w.header(name, size, mode)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := w.z.Write(h); err != nil {
 		return nil, err
 	}
 	if size >= alignSize {
@@ -219,5 +237,5 @@ func (w *Writer) endMember() error {
 	}
 	w.member = nil
 	w.hash.end(m.name)
-	return w.z.WriteZeros(-m.size & (tarBlock - 1))
+	return w.z.WriteZeros(tarfmt.Padding(m.size))
 }
