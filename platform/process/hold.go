@@ -34,8 +34,9 @@ type Thread struct {
 	// (include/uapi/linux/elf.h). FPRegs and XState may be nil.
 	Regs, FPRegs, XState []byte
 
-	signal int // a signal that was on its way when the thread stopped
-	gone   bool
+	signal  int  // a signal that was on its way when the thread stopped
+	stopped bool // by us, and not let go yet
+	gone    bool // ended, or let go
 }
 
 // stopPatience is how long Hold waits for the last thread to stop. A running
@@ -52,7 +53,9 @@ func (e *TracedError) Error() string {
 }
 
 // Hold stops all threads of the process. When it fails the process runs on as
-// if nothing had happened.
+// if nothing had happened. The process may be a child of the caller's own, but
+// nobody must wait for it (os.Process.Wait) while it is held: that would take
+// the news that its threads stop.
 func (p *Process) Hold() (*Held, error) {
 	h := &Held{Process: p}
 	if err := h.hold(); err != nil {
@@ -61,7 +64,9 @@ func (p *Process) Hold() (*Held, error) {
 	return h, nil
 }
 
-// Release lets the process go on as it was.
+// Release lets the process go on as it was. It fails if a thread sleeps
+// uninterruptibly; the calling goroutine then stays locked to its thread, as
+// only the end of that thread, or of the program, makes the kernel let go.
 func (h *Held) Release() error { return h.release() }
 
 // Writing returns the id of the first thread that is stopped in a write(2) to

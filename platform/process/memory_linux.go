@@ -40,6 +40,7 @@ const (
 	pagePresent = 1 << 63
 	pageSwapped = 1 << 62
 	pageFile    = 1 << 61 // of a file, or shared anonymous
+	pageGuard   = 1 << 58 // MADV_GUARD_INSTALL; looks swapped but holds nothing (since 6.15)
 )
 
 func (p *Process) populated(r Region) ([]Range, error) {
@@ -69,7 +70,7 @@ func (p *Process) populated(r Region) ([]Range, error) {
 		}
 		for i := 0; i+8 <= n; i += 8 {
 			e := binary.NativeEndian.Uint64(buf[i:])
-			own := e&pageSwapped != 0 || e&pagePresent != 0 && (r.Shared || r.Huge || e&pageFile == 0)
+			own := e&pageGuard == 0 && (e&pageSwapped != 0 || e&pagePresent != 0 && (r.Shared || r.Huge || e&pageFile == 0))
 			if own {
 				if k := len(out) - 1; k >= 0 && out[k].End == addr {
 					out[k].End += page

@@ -2,6 +2,7 @@ package process
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -58,15 +59,33 @@ func (p *Process) auxv() ([]byte, error) { return p.read("auxv") }
 
 func (p *Process) environ() ([]string, error) {
 	b, err := p.read("environ")
-	if err != nil || len(b) == 0 {
-		return nil, err
-	}
-	return strings.Split(strings.TrimRight(string(b), "\x00"), "\x00"), nil
+	return stringsIn(b), err
 }
 
 func (p *Process) stat() (Stat, error) {
+	s, err := p.statOf("")
+	if err != nil {
+		return s, err
+	}
+	if b, err := p.read("cmdline"); err == nil {
+		s.Args = stringsIn(b)
+	}
+	return s, nil
+}
+
+// stringsIn splits what the kernel has as a sequence of C strings.
+func stringsIn(b []byte) []string {
+	if len(b) == 0 {
+		return nil
+	}
+	return strings.Split(strings.TrimSuffix(string(b), "\x00"), "\x00")
+}
+
+// statOf reads the description in a directory of the process: its own, "", or
+// that of a thread, "task/TID/".
+func (p *Process) statOf(dir string) (Stat, error) {
 	var s Stat
-	b, err := p.read("stat")
+	b, err := p.read(dir + "stat")
 	if err != nil {
 		return s, err
 	}
@@ -85,16 +104,13 @@ func (p *Process) stat() (Stat, error) {
 	for i, dst := range map[int]*int{1: &s.PPID, 2: &s.PGRP, 3: &s.SID, 16: &s.Nice, 17: &s.Threads} {
 		*dst, _ = strconv.Atoi(f[i])
 	}
-	p.status(&s)
-	if b, err := p.read("cmdline"); err == nil {
-		s.Args = strings.Split(strings.TrimRight(string(b), "\x00"), "\x00")
-	}
+	p.status(&s, dir)
 	return s, nil
 }
 
 // status adds what only /proc/PID/status has.
-func (p *Process) status(s *Stat) {
-	b, err := p.read("status")
+func (p *Process) status(s *Stat, dir string) {
+	b, err := p.read(dir + "status")
 	if err != nil {
 		return
 	}
@@ -112,11 +128,29 @@ func (p *Process) status(s *Stat) {
 			n, _ := strconv.ParseUint(f[0], 10, 32)
 			s.GID = uint32(n)
 		case "TracerPid":
-			s.TracerPID, _ = strconv.Atoi(f[0])
+			tid, _ := strconv.Atoi(f[0])
+			s.TracerPID = processOf(tid)
 		case "NSpid":
 			s.NamespacePID, _ = strconv.Atoi(f[len(f)-1])
 		}
 	}
+}
+
+// processOf returns the process that a thread belongs to: the kernel names the
+// thread that traces (fs/proc/array.c, task_state).
+func processOf(tid int) int {
+	if tid == 0 {
+		return 0
+	}
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", tid))
+	if err == nil {
+		if _, after, ok := strings.Cut(string(b), "\nTgid:"); ok {
+			if pid, err := strconv.Atoi(strings.Fields(after)[0]); err == nil {
+				return pid
+			}
+		}
+	}
+	return tid
 }
 
 func (p *Process) regions() ([]Region, error) {
@@ -152,13 +186,21 @@ func (p *Process) openMapped(r Region) (*os.File, error) {
 		// maps than in stat.
 		return unix.Fstat(int(f.Fd()), &st) == nil && st.Ino == r.Inode && st.Mode&unix.S_IFMT == unix.S_IFREG
 	}
-	f, err := p.file("root"+r.Path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY)
-	if err == nil {
-		if same(f) {
+	paths := []string{r.Path}
+	if r.Deleted {
+		paths = append(paths, r.Path+" (deleted)") // which may be its true name
+	}
+	err := fmt.Errorf("%s: %w", r.Path, ErrReplaced)
+	for _, path := range paths {
+		f, oerr := p.file("root"+path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY)
+		switch {
+		case oerr == nil && same(f):
 			return f, nil
+		case oerr == nil:
+			f.Close()
+		case !errors.Is(oerr, unix.ENOENT) && !errors.Is(oerr, unix.ENOTDIR):
+			err = oerr
 		}
-		f.Close()
-		err = fmt.Errorf("%s: %w", r.Path, ErrReplaced)
 	}
 	// The kernel's own handle on the mapped file outlives its name, but only
 	// the privileged may follow it (CAP_CHECKPOINT_RESTORE).

@@ -1,6 +1,7 @@
 package process
 
 import (
+	"errors"
 	"fmt"
 	"unsafe"
 
@@ -13,6 +14,50 @@ func ptrace(request, tid int, addr, data uintptr) error {
 		return e
 	}
 	return nil
+}
+
+// errNoNews says that a thread has neither stopped nor ended.
+var errNoNews = errors.New("no news")
+
+// wait4 takes a thread's stop or end; it fails with ECHILD if the thread is
+// not ours.
+func wait4(tid int) (unix.WaitStatus, error) {
+	var ws unix.WaitStatus
+	got, err := unix.Wait4(tid, &ws, unix.WALL|unix.WNOHANG, nil)
+	if err == nil && got == 0 {
+		err = errNoNews
+	}
+	return ws, err
+}
+
+// waitStopped is wait4 for a child of our own: it leaves the child's end to
+// whoever waits for it, and says ECHILD.
+func waitStopped(pid int) (unix.WaitStatus, error) {
+	// siginfo_t with si_status (include/uapi/asm-generic/siginfo.h).
+	var info struct {
+		signo, errno, code, _ int32
+		pid, uid, status      int32
+		_                     [100]byte
+	}
+	wait := func(options int) error {
+		info.signo = 0
+		return unix.Waitid(unix.P_PID, pid, (*unix.Siginfo)(unsafe.Pointer(&info)), options|unix.WNOHANG|unix.WALL, nil)
+	}
+	if err := wait(unix.WSTOPPED); err != nil {
+		return 0, err
+	}
+	if info.signo != 0 {
+		return unix.WaitStatus(info.status<<8 | 0x7f), nil
+	}
+	if err := wait(unix.WEXITED | unix.WNOWAIT); err != nil {
+		return 0, err
+	}
+	// A stop under ptrace is told too, asked for or not: the next look takes it.
+	const cldExited, cldDumped = 1, 3 // CLD_KILLED is 2
+	if info.signo != 0 && info.code >= cldExited && info.code <= cldDumped {
+		return 0, unix.ECHILD
+	}
+	return 0, errNoNews
 }
 
 // The register sets, by their note types (include/uapi/linux/elf.h).

@@ -42,6 +42,7 @@ func ParseMaps(in io.Reader) ([]Region, error) {
 	var regions []Region
 	sc := bufio.NewScanner(in)
 	sc.Buffer(make([]byte, 64<<10), 1<<20)
+	sc.Split(scanLine)
 	for sc.Scan() {
 		line := sc.Bytes()
 		if len(line) == 0 {
@@ -65,6 +66,18 @@ func ParseMaps(in io.Reader) ([]Region, error) {
 		return nil, fmt.Errorf("maps: %w", err)
 	}
 	return regions, nil
+}
+
+// scanLine is bufio.ScanLines, but leaves a carriage return alone: a file's
+// name may end in one.
+func scanLine(data []byte, atEOF bool) (advance int, token []byte, err error) {
+	if i := bytes.IndexByte(data, '\n'); i >= 0 {
+		return i + 1, data[:i], nil
+	}
+	if atEOF && len(data) > 0 {
+		return len(data), data, nil
+	}
+	return 0, nil, nil
 }
 
 func parseRegion(line string) (Region, error) {
