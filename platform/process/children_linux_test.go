@@ -38,6 +38,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// self is this program; its children run elsewhere.
+var self, _ = os.Executable()
+
 // child is a running program. Its lines are its answers.
 type child struct {
 	*exec.Cmd
@@ -49,7 +52,7 @@ type child struct {
 // start starts a child and waits for its first line.
 func start(t *testing.T, name string, edit ...func(*exec.Cmd)) (*child, string) {
 	t.Helper()
-	c := &child{t: t, Cmd: exec.Command(os.Args[0])}
+	c := &child{t: t, Cmd: exec.Command(self)}
 	c.Env = append(os.Environ(), childVar+"="+name)
 	c.Dir = t.TempDir()
 	c.Stderr = os.Stderr

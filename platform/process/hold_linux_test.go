@@ -265,7 +265,7 @@ func TestRegisters(t *testing.T) {
 	h := hold(t, p)
 	th := h.Threads[0]
 	release(t, h)
-	out, err := exec.Command(gdb, "-batch", "-nx", os.Args[0], strconv.Itoa(c.Process.Pid),
+	out, err := exec.Command(gdb, "-batch", "-nx", self, strconv.Itoa(c.Process.Pid),
 		"-ex", "info registers", "-ex", "p/x $mxcsr").CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -315,7 +315,7 @@ func TestStat(t *testing.T) {
 		s.GID != uint32(os.Getgid()) || s.NamespacePID != c.Process.Pid || s.TracerPID != 0 || s.Threads < 2 {
 		t.Errorf("%+v", s)
 	}
-	if !slices.Equal(s.Args, c.Args) || !strings.HasPrefix(filepath.Base(os.Args[0]), s.Comm) || s.Comm == "" {
+	if !slices.Equal(s.Args, c.Args) || !strings.HasPrefix(filepath.Base(self), s.Comm) || s.Comm == "" {
 		t.Errorf("%+v", s)
 	}
 	c.Process.Kill()

@@ -210,7 +210,7 @@ func TestOpenMappedAnonymous(t *testing.T) {
 // TestOpenExe runs a copy of this program and removes it.
 func TestOpenExe(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a copy")
-	want, err := os.ReadFile(os.Args[0])
+	want, err := os.ReadFile(self)
 	if err != nil {
 		t.Fatal(err)
 	}
