@@ -77,14 +77,23 @@ func (h *Held) Writing(is func(fd int) bool) int { return h.writing(is) }
 // the given device and inode numbers.
 func (p *Process) SameFile(fd int, dev, inode uint64) bool { return p.sameFile(fd, dev, inode) }
 
-// WatchDeath lets the process run, still under control, until thread tid is
-// about to die: it is stopped again where it would take SIGABRT or exit. It
-// calls poll again and again, which must not block for long, and gives up when
-// that returns false; the process is running then. died tells which of both it
-// was.
-func (h *Held) WatchDeath(tid int, poll func() bool) (died bool, err error) {
-	return h.watchDeath(tid, poll)
+// Watch says what WatchDeath waits for.
+type Watch struct {
+	TID int // the thread that is about to die
+	// Poll is called again and again and must not block for long. When it
+	// returns false the watch ends.
+	Poll func() bool
+	// Write, if it is set, is asked before each write(2) of thread TID, with the
+	// descriptor and the beginning of what it writes. When it returns false the
+	// thread does not write. It is not asked where this system does not tell.
+	Write func(fd int, data []byte) bool
 }
+
+// WatchDeath lets the process run, still under control, until the thread is
+// about to die: it is stopped again where it would take SIGABRT or exit, or
+// write what Watch.Write refuses. If the watch ends before that, stopped is
+// false and the process is running.
+func (h *Held) WatchDeath(w Watch) (stopped bool, err error) { return h.watchDeath(w) }
 
 // Exit makes the process end with the given exit status, at once and without
 // running any more of its code, and releases it. A process that is Exiting

@@ -23,7 +23,7 @@ type heldData struct {
 
 // watchOptions: new threads are ours at once, and every exit stops first. While
 // the process is held they are not set, so that SIGKILL takes it without us.
-const watchOptions = unix.PTRACE_O_TRACECLONE | unix.PTRACE_O_TRACEEXIT
+const watchOptions = unix.PTRACE_O_TRACECLONE | unix.PTRACE_O_TRACEEXIT | unix.PTRACE_O_TRACESYSGOOD
 
 func (h *Held) hold() error {
 	runtime.LockOSThread() // ptrace(2) belongs to a thread

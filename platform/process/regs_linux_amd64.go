@@ -1,9 +1,15 @@
 package process
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"golang.org/x/sys/unix"
+)
 
 // Offsets in user_regs_struct (arch/x86/include/asm/user_64.h).
 const (
+	regRDX     = 12 * 8
+	regRSI     = 13 * 8
 	regRDI     = 14 * 8
 	regOrigRAX = 15 * 8
 	regRAX     = 10 * 8
@@ -19,6 +25,20 @@ func currentSyscall(regs []byte) (nr, arg0 uint64, ok bool) {
 	}
 	nr = binary.LittleEndian.Uint64(regs[regOrigRAX:])
 	return nr, binary.LittleEndian.Uint64(regs[regRDI:]), int64(nr) >= 0
+}
+
+// tracesWrites tells that enteredWrite knows this machine.
+const tracesWrites = true
+
+// enteredWrite returns the arguments of the write(2) that the thread was
+// stopped on its way into. On the way out rax is the result; on the way in the
+// kernel has it at -ENOSYS (arch/x86/entry/entry_64.S).
+func enteredWrite(regs []byte) (fd int, addr, n uint64, ok bool) {
+	nr, arg0, ok := currentSyscall(regs)
+	if !ok || nr != unix.SYS_WRITE || binary.LittleEndian.Uint64(regs[regRAX:]) != ^uint64(unix.ENOSYS-1) {
+		return 0, 0, 0, false
+	}
+	return int(arg0), binary.LittleEndian.Uint64(regs[regRSI:]), binary.LittleEndian.Uint64(regs[regRDX:]), true
 }
 
 // setSyscall changes regs so that the thread executes system call nr at insn.

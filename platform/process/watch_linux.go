@@ -32,7 +32,7 @@ func (p *Process) sameFile(fd int, dev, inode uint64) bool {
 // pollEvery bounds how long news of threads keep watchDeath from polling.
 const pollEvery = 5 * time.Millisecond
 
-func (h *Held) watchDeath(tid int, poll func() bool) (bool, error) {
+func (h *Held) watchDeath(w Watch) (bool, error) {
 	for _, t := range h.live() {
 		if err := ptrace(unix.PTRACE_SETOPTIONS, t.TID, 0, watchOptions); err != nil && err != unix.ESRCH {
 			return false, fmt.Errorf("watch thread %d: %w", t.TID, err)
@@ -40,7 +40,7 @@ func (h *Held) watchDeath(tid int, poll func() bool) (bool, error) {
 	}
 	h.running = true
 	for _, t := range h.live() {
-		if err := t.resume(unix.PTRACE_CONT); err != nil {
+		if err := t.resume(w.request(t)); err != nil {
 			return false, err
 		}
 	}
@@ -55,7 +55,7 @@ func (h *Held) watchDeath(tid int, poll func() bool) (bool, error) {
 				continue
 			}
 			quiet = false
-			if h.dies(i, ws, tid) {
+			if h.dies(i, ws, w) {
 				return true, nil
 			}
 		}
@@ -63,7 +63,7 @@ func (h *Held) watchDeath(tid int, poll func() bool) (bool, error) {
 			return true, fmt.Errorf("process %d died unseen: %w", h.PID, unix.ESRCH)
 		}
 		if quiet || time.Since(polled) > pollEvery {
-			if !poll() {
+			if !w.Poll() {
 				return false, nil
 			}
 			polled = time.Now()
@@ -71,23 +71,61 @@ func (h *Held) watchDeath(tid int, poll func() bool) (bool, error) {
 	}
 }
 
-// dies deals with the stop of Threads[i] and reports whether that is the death
-// that watchDeath waits for.
-func (h *Held) dies(i int, ws unix.WaitStatus, tid int) bool {
+// request is how a thread is resumed: to the next stop of its own, or to its
+// next system call.
+func (w *Watch) request(t *Thread) int {
+	if w.Write != nil && t.TID == w.TID && tracesWrites {
+		return unix.PTRACE_SYSCALL
+	}
+	return unix.PTRACE_CONT
+}
+
+// syscallStop is the signal of a stop at a system call (PTRACE_O_TRACESYSGOOD).
+const syscallStop = unix.SIGTRAP | 0x80
+
+// dies deals with the stop of Threads[i] and reports whether that is what
+// watchDeath waits for.
+func (h *Held) dies(i int, ws unix.WaitStatus, w Watch) bool {
 	t := &h.Threads[i]
-	request := unix.PTRACE_CONT
+	request := w.request(t)
 	switch event := eventOf(ws); {
-	case event == unix.PTRACE_EVENT_EXIT && t.TID == tid:
-		h.Exiting, h.dying = true, tid
+	case event == unix.PTRACE_EVENT_EXIT && t.TID == w.TID:
+		h.Exiting, h.dying = true, t.TID
 		return true
-	case event == 0 && ws.StopSignal() == unix.SIGABRT && t.TID == tid:
-		h.dying = tid
+	case event == 0 && ws.StopSignal() == unix.SIGABRT && t.TID == w.TID:
+		h.dying = t.TID
 		return true
+	case event == 0 && ws.StopSignal() == syscallStop:
+		t.signal = 0
+		if h.refuses(t, w) {
+			h.dying = t.TID
+			return true
+		}
 	case event == unix.PTRACE_EVENT_STOP && ws.StopSignal() != unix.SIGTRAP:
 		request = unix.PTRACE_LISTEN // SIGSTOP and its like: it stays stopped
 	}
 	t.resume(request)
 	return false
+}
+
+// maxWrite bounds how much of a write is shown to Watch.Write, in bytes.
+const maxWrite = 256
+
+// refuses asks Watch.Write if the thread has stopped on its way into a write.
+func (h *Held) refuses(t *Thread, w Watch) bool {
+	regs, err := getRegisterSet(t.TID, noteStatus)
+	if err != nil {
+		return false
+	}
+	fd, addr, n, ok := enteredWrite(regs)
+	if !ok {
+		return false
+	}
+	data := make([]byte, min(n, maxWrite))
+	if _, err := h.ReadAt(data, int64(addr)); err != nil {
+		return false
+	}
+	return !w.Write(fd, data)
 }
 
 // resume lets a stopped thread run, with the signal that it was about to get.

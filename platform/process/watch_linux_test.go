@@ -81,7 +81,7 @@ func (h *hook) caught(p *process.Process) (*process.Held, int) {
 func watch(t *testing.T, h *process.Held, tid int, poll func() bool) {
 	t.Helper()
 	deadline := time.Now().Add(10 * time.Second)
-	died, err := h.WatchDeath(tid, func() bool { return poll() && time.Now().Before(deadline) })
+	died, err := h.WatchDeath(process.Watch{TID: tid, Poll: func() bool { return poll() && time.Now().Before(deadline) }})
 	if !died || err != nil {
 		t.Fatalf("WatchDeath = %v, %v", died, err)
 	}
@@ -160,7 +160,7 @@ func TestWatchGivesUp(t *testing.T) {
 		c.in.Write([]byte("x"))
 		h, tid := hook.caught(c.open())
 		polls := 0
-		died, err := h.WatchDeath(tid, func() bool { polls++; time.Sleep(time.Millisecond); return polls < 5 })
+		died, err := h.WatchDeath(process.Watch{TID: tid, Poll: func() bool { polls++; time.Sleep(time.Millisecond); return polls < 5 }})
 		if died || err != nil {
 			t.Fatalf("WatchDeath = %v, %v", died, err)
 		}
@@ -200,10 +200,10 @@ func TestWatchBusy(t *testing.T) {
 		h := hold(t, p)
 		c.Process.Signal(unix.SIGUSR1)
 		begun := time.Now()
-		died, err := h.WatchDeath(c.Process.Pid, func() bool {
+		died, err := h.WatchDeath(process.Watch{TID: c.Process.Pid, Poll: func() bool {
 			time.Sleep(100 * time.Microsecond)
 			return time.Since(begun) < 50*time.Millisecond
-		})
+		}})
 		if died || err != nil {
 			t.Fatalf("WatchDeath = %v, %v", died, err)
 		}
@@ -228,7 +228,7 @@ func TestWatchBusy(t *testing.T) {
 func TestWatchKilled(t *testing.T) {
 	c, _ := start(t, "busy")
 	h := hold(t, c.open())
-	died, err := h.WatchDeath(c.Process.Pid, func() bool { c.Process.Kill(); return true })
+	died, err := h.WatchDeath(process.Watch{TID: c.Process.Pid, Poll: func() bool { c.Process.Kill(); return true }})
 	if died && err == nil {
 		// The kernel let it stop on its way out.
 		if err := h.Exit(2); err != nil {

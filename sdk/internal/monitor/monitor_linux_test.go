@@ -17,17 +17,19 @@ func TestSpecRoundTrip(t *testing.T) {
 func TestShown(t *testing.T) {
 	const one = "panic: x\n\ngoroutine 1 [running]:\nmain.main()\n\t/x.go:1 +0x1\n"
 	for _, c := range []struct {
-		name, text, level string
-		want              bool
+		name, text, next, level string
+		want                    bool
 	}{
-		{"one goroutine", one, "", false},
-		{"two goroutines", one + "\ngoroutine 2 [select]:\n", "", true},
-		{"two wanted", one + "\ngoroutine 2 [select]:\n", "all", false},
-		{"single by name", one + "\ngoroutine 2 [select]:\n", "single", true},
-		{"fatal shows all", "goroutine 1 [select]:\n\ngoroutine 2 [select]:\n\ngoroutine 3 [select]:\n", "", false},
+		{"in the middle", one, "main.init()", "", false},
+		{"at its end", one, "\n", "", true},
+		{"before its line", one + "main.f()", "\n", "", false},
+		{"before the stack", "panic: x\n", "\n", "", false},
+		{"all wanted", one, "\n", "all", false},
+		{"single by name", one, "\n", "single", true},
+		{"fatal shows all", one[len("panic: x\n"):], "\n", "", false},
 	} {
 		text := crashText{buf: []byte(c.text)}
-		if got := text.shown(c.level); got != c.want {
+		if got := text.shown(c.level, []byte(c.next)); got != c.want {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/corekit/corekit/platform/process"
 	"golang.org/x/sys/unix"
 )
 
@@ -50,28 +51,25 @@ func (t *crashText) read(timeout int) bool {
 // full reports whether more text is not worth waiting for.
 func (t *crashText) full() bool { return len(t.buf) >= maxText }
 
-var goroutineHeader = []byte("\ngoroutine ")
+var goroutineHeader = []byte("goroutine ")
 
 // shown reports whether the program has printed as much as it would have
-// without us: after a panic, only the goroutine that panicked, unless
-// GOTRACEBACK says otherwise.
-func (t *crashText) shown(level string) bool {
+// without us, now that it is about to print next: after a panic only the
+// goroutine that panicked, unless GOTRACEBACK says otherwise. An empty line
+// ends that goroutine's stack (runtime/traceback.go, tracebackothers).
+func (t *crashText) shown(level string, next []byte) bool {
 	if level != "" && level != "single" && level != "1" {
 		return false
 	}
-	if !bytes.HasPrefix(t.buf, []byte("panic: ")) && !bytes.HasPrefix(t.buf, []byte("[signal ")) {
+	if !bytes.HasPrefix(t.buf, []byte("panic: ")) {
 		return false
 	}
-	return bytes.Count(t.buf, goroutineHeader) > 1
+	return string(next) == "\n" && bytes.HasSuffix(t.buf, []byte("\n")) && bytes.Contains(t.buf, goroutineHeader)
 }
 
 // drain lets the program print its crash text and keeps it. If the program is
 // held, it is held again afterwards, on the brink of its death.
 func (m *monitor) drain() {
-	limit := time.Now().Add(textPatience)
-	more := func() bool {
-		return m.text.read(1) && !m.text.full() && !m.text.shown(m.Traceback) && time.Now().Before(limit)
-	}
 	if m.held == nil {
 		// It runs freely, and goes on printing for as long as somebody reads.
 		// Process 1 takes the monitor along when it ends. Its bundle must be
@@ -88,7 +86,32 @@ func (m *monitor) drain() {
 		}
 		return
 	}
-	if _, err := m.held.WatchDeath(m.crasher, more); err != nil {
+	limit := time.Now().Add(textPatience)
+	busy := time.Now()
+	_, err := m.held.WatchDeath(process.Watch{
+		TID: m.crasher,
+		Poll: func() bool {
+			// While it stops at every write, it is soon back.
+			wait := 1
+			if time.Since(busy) < time.Millisecond {
+				wait = 0
+			}
+			return m.text.read(wait) && !m.text.full() && time.Now().Before(limit)
+		},
+		Write: func(fd int, data []byte) bool {
+			busy = time.Now()
+			if fd != 2 {
+				return true
+			}
+			// Each piece goes to standard error first and then to us, so that
+			// what it has printed so far is in the pipe.
+			for m.pipeLen() > 0 {
+				m.text.read(0)
+			}
+			return !m.text.shown(m.Traceback, data)
+		},
+	})
+	if err != nil {
 		m.lacks("traceback", err)
 	}
 }

@@ -53,13 +53,16 @@ func watch(s Spec) int {
 	}
 }
 
-// pending returns the number of bytes of crash text in the pipe.
-func (m *monitor) pending() int {
+// pending returns the number of bytes of crash text in the pipe, before any of
+// it is read.
+func (m *monitor) pending() int { return max(0, m.pipeLen()-m.Prefill) }
+
+func (m *monitor) pipeLen() int {
 	n, err := unix.IoctlGetInt(hookFD, unix.TIOCINQ) // FIONREAD
 	if err != nil {
 		return 0
 	}
-	return max(0, n-m.Prefill)
+	return n
 }
 
 func (m *monitor) giveUp(err error) int {
