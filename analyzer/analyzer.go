@@ -55,29 +55,67 @@ var ErrMismatch = errors.New("core and executable do not belong together")
 // Analyze reads the bundle or core file at path and reports on it. The report
 // may be partial; its warnings say so. An error is, or wraps, an [*Error].
 func Analyze(ctx context.Context, path string, opts Options) (*report.Report, error) {
-	in, err := openInput(path, opts)
-	if err != nil {
-		return nil, err
-	}
+	in := &input{name: path}
 	defer in.close()
-	a := &analysis{input: in, opts: opts, rep: &report.Report{
-		Schema:     report.Schema,
-		Goroutines: []report.Goroutine{},
-		Groups:     []report.Group{},
-		Warnings:   append([]string{}, in.warnings...),
-	}}
-	a.describe()
-	if in.core == nil {
-		return a.rep, a.fromText()
-	}
-	if err := a.fromCore(); err != nil {
+	if err := guard("open", func() error { return in.open(opts) }); err != nil {
 		return nil, err
 	}
-	a.crossCheck()
-	if !opts.NoValues {
-		a.values(ctx)
+	a := &analysis{input: in, opts: opts}
+	a.begin()
+	if err := a.run(ctx); err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, hint("", "%s: %w", path, err)
 	}
 	a.source()
 	a.group()
+	a.finish()
 	return a.rep, nil
+}
+
+// begin makes an empty report.
+func (a *analysis) begin() {
+	a.rep = &report.Report{
+		Schema:     report.Schema,
+		Goroutines: []report.Goroutine{},
+		Groups:     []report.Group{},
+		Warnings:   append([]string{}, a.warnings...),
+	}
+	a.describe()
+}
+
+// run fills in the report from the core or, if that cannot be done, from the
+// runtime's own text. A wrong executable is the user's to correct.
+func (a *analysis) run(ctx context.Context) error {
+	if a.core == nil {
+		a.fromText()
+		return nil
+	}
+	err := guard("analysis", func() error { return a.fromCore(ctx) })
+	switch {
+	case err == nil:
+		a.crossCheck()
+		if !a.opts.NoValues {
+			a.values(ctx)
+		}
+		return nil
+	case a.traceback == "" || a.opts.Exe != "" || errors.Is(err, ErrMismatch) || ctx.Err() != nil:
+		return err
+	}
+	a.begin() // without what the failed attempt has left
+	a.warnf("the core cannot be analysed: %v", err)
+	if a.fromText(); len(a.rep.Goroutines) == 0 {
+		return err
+	}
+	return nil
+}
+
+// finish says whether all could be read of what is there.
+func (a *analysis) finish() {
+	if err := a.damage.first(); err != nil {
+		a.rep.Capture.Complete = false
+		a.rep.Capture.Missing = append(a.rep.Capture.Missing, "what is damaged in the bundle")
+		a.warnf("the bundle is damaged: %v", err)
+	}
 }

@@ -9,9 +9,13 @@ import (
 	"github.com/corekit/corekit/analyzer/report"
 )
 
-// fromText reports on a bundle that has no core: from what the runtime said.
-func (a *analysis) fromText() error {
-	a.warnf("there is no core; what follows is from the runtime's own text")
+// fromText reports on a bundle whose core is missing or of no use: from what
+// the runtime said.
+func (a *analysis) fromText() {
+	if a.core == nil {
+		a.warnf("there is no core")
+	}
+	a.warnf("what follows is from the runtime's own text")
 	a.rep.Capture.Complete = false
 	t, err := gotrace.Parse(a.traceback)
 	if err != nil {
@@ -23,9 +27,6 @@ func (a *analysis) fromText() error {
 		}
 	}
 	a.rep.Crash = crashFromText(t, a.traceback)
-	a.source()
-	a.group()
-	return nil
 }
 
 func fromTrace(g gotrace.Goroutine) report.Goroutine {
@@ -59,6 +60,9 @@ func crashFromText(t *gotrace.Trace, text string) *report.Crash {
 	}
 	if m := signalLine.FindStringSubmatch(text); m != nil {
 		c.Signal, c.Address = m[1], m[2]
+	}
+	if c.Message == "" && len(t.Goroutines) == 0 {
+		return nil
 	}
 	for _, g := range t.Goroutines {
 		if g.State != "running" || g.ID == 0 {

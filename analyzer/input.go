@@ -15,14 +15,17 @@ import (
 
 // input is what there is to analyse, from whatever it was opened.
 type input struct {
+	name      string           // the path that was given
 	man       *bundle.Manifest // nil for a bare core
 	core      *elfcore.File    // nil in a bundle without one
 	exe       io.ReaderAt      // nil if there is none
 	exeSize   int64
 	exePath   string // where the executable is now; "" inside a bundle
+	exeCut    bool   // the bundle ends within the executable
 	members   map[string]string
 	bundle    *bundle.Bundle
 	traceback string
+	damage    damage
 	warnings  []string
 	closers   []io.Closer
 }
@@ -37,109 +40,111 @@ func (in *input) warn(format string, args ...any) {
 	in.warnings = append(in.warnings, fmt.Sprintf(format, args...))
 }
 
-func openInput(name string, opts Options) (in *input, err error) {
-	in = &input{}
-	defer func() {
-		if err != nil {
-			in.close()
-		}
-	}()
-	head, err := sniff(name)
+// open opens what there is at in.name. The caller closes in, also after an
+// error.
+func (in *input) open(opts Options) error {
+	head, err := sniff(in.name)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if strings.HasPrefix(head, "\x7fELF") {
-		err = in.openCore(name, opts)
+		err = in.openCore(opts)
 	} else {
-		err = in.openBundle(name)
+		err = in.openBundle(opts)
 	}
-	if err != nil {
-		return nil, err
+	if err == nil && opts.Exe != "" {
+		err = in.openExe(opts.Exe)
 	}
-	if opts.Exe != "" {
-		if err := in.openExe(opts.Exe); err != nil {
-			return nil, err
-		}
-	}
-	return in, nil
+	return err
 }
 
 // sniff returns the first bytes of a file; a directory has none.
 func sniff(name string) (string, error) {
 	st, err := os.Stat(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", hint("\"corekit analyze PATH\" takes a bundle (*.tar.gz) or a core file", "%w", err)
-	}
 	if err != nil {
-		return "", hint("", "%w", err)
+		return "", hint(hintFor(err, name), "%w", err)
 	}
 	if st.IsDir() {
 		return "", nil
 	}
 	if !st.Mode().IsRegular() {
-		return "", hint("copy it to a file first", "%s: not a regular file", name)
+		return "", hint("copy what comes out of it to a file first: cat "+quote(name)+" >crash.tar.gz",
+			"%s: not a regular file", name)
 	}
 	if st.Size() == 0 {
-		return "", hint("a full disk leaves such files; is there another one beside it?", "%s: the file is empty", name)
+		return "", hint("a full disk leaves such files; is there another one? "+listCommand(name), "%s: the file is empty", name)
 	}
 	f, err := os.Open(name)
 	if err != nil {
-		return "", hint("", "%w", err)
+		return "", hint(hintFor(err, name), "%w", err)
 	}
 	defer f.Close()
 	b := make([]byte, 16)
 	n, err := io.ReadFull(f, b)
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return "", hint("", "%s: %w", name, err)
+		return "", hint(hintFor(err, name), "%w", err)
 	}
 	return string(b[:n]), nil
 }
 
-func (in *input) openCore(name string, opts Options) error {
-	f, err := os.Open(name)
+func (in *input) openCore(opts Options) error {
+	f, err := os.Open(in.name)
 	if err != nil {
-		return hint("", "%w", err)
+		return hint(hintFor(err, in.name), "%w", err)
 	}
 	in.closers = append(in.closers, f)
 	st, err := f.Stat()
 	if err != nil {
-		return hint("", "%w", err)
+		return hint(hintFor(err, in.name), "%w", err)
 	}
 	if in.core, err = elfcore.Open(f, st.Size()); err != nil {
-		h := ""
+		h := "is there another core of it? " + listCommand(in.name)
 		if errors.Is(err, elfcore.ErrNotCore) {
-			h = "this is a program; give its core: corekit analyze --exe " + name + " CORE"
+			h = "give the core that it left: corekit analyze --exe " + quote(in.name) + " CORE"
 		}
-		return hint(h, "%s: %w", name, err)
+		return hint(h, "%s: %w", in.name, err)
 	}
 	if opts.Exe == "" {
-		return hint(fmt.Sprintf("corekit analyze --exe PROGRAM %s", name),
-			"%s: a core file does not contain its executable", name)
+		return hint("corekit analyze --exe "+quoteOr(in.coreExe(), "PROGRAM")+" "+quote(in.name),
+			"%s: a core file does not contain its executable", in.name)
 	}
 	return nil
+}
+
+// coreExe returns the path that the executable of a bare core had, "" if the
+// core does not tell.
+func (in *input) coreExe() string {
+	entry, ok := in.core.Aux(elfcore.AuxEntry)
+	for _, m := range in.core.Files {
+		if ok && entry >= m.Start && entry < m.End {
+			return strings.TrimSuffix(m.Path, " (deleted)")
+		}
+	}
+	return ""
 }
 
 func (in *input) openExe(name string) error {
-	f, err := os.Open(name)
-	if err != nil {
-		return hint("--exe takes the program that crashed", "%w", err)
-	}
-	in.closers = append(in.closers, f)
-	st, err := f.Stat()
+	// A look first: opening a pipe would wait for somebody to write to it.
+	st, err := os.Stat(name)
 	if err == nil && !st.Mode().IsRegular() {
 		err = fmt.Errorf("%s: not a regular file", name)
 	}
-	if err != nil {
-		return hint("--exe takes the program that crashed", "%w", err)
+	var f *os.File
+	if err == nil {
+		f, err = os.Open(name)
 	}
-	in.exe, in.exeSize, in.exePath = f, st.Size(), name
+	if err != nil {
+		return hint("--exe takes the program that crashed: corekit analyze --exe PROGRAM "+quote(in.name), "%w", err)
+	}
+	in.closers = append(in.closers, f)
+	in.exe, in.exeSize, in.exePath, in.exeCut = f, st.Size(), name, false
 	return nil
 }
 
-func (in *input) openBundle(name string) error {
-	b, err := bundle.Open(name)
+func (in *input) openBundle(opts Options) error {
+	b, err := bundle.Open(in.name)
 	if err != nil {
-		return hint("give it a bundle (*.tar.gz) or, with --exe, a core file", "%s: %w", name, err)
+		return notBundle(err, in.name)
 	}
 	in.bundle = b
 	in.closers = append(in.closers, b)
@@ -154,40 +159,59 @@ func (in *input) openBundle(name string) error {
 			in.members[f.Path] = f.Name
 		}
 	}
-	if t, err := b.Open("traceback.txt"); err == nil {
-		text, _ := io.ReadAll(io.NewSectionReader(t, 0, min(t.Size, maxTraceback)))
-		in.traceback = string(text)
+	in.readTraceback()
+	if opts.Exe == "" {
+		in.bundleExe()
 	}
-	if man.Exe != "" {
-		if m, err := b.Open(man.Exe); err != nil {
-			in.warn("the bundle's executable cannot be read: %v", err)
-		} else {
-			in.exe, in.exeSize = m, m.Size
-		}
-	}
-	return in.bundleCore(name)
+	return in.bundleCore()
 }
 
 // maxTraceback bounds how much crash text is looked at, in bytes.
 const maxTraceback = 64 << 20
 
-func (in *input) bundleCore(name string) error {
-	m, err := in.bundle.Open("core")
-	if errors.Is(err, fs.ErrNotExist) {
-		if in.traceback == "" {
-			return hint("the capture was cut short; is there another bundle of the same crash?",
-				"%s: neither a core nor a traceback is in the bundle", name)
-		}
-		return nil
-	}
+func (in *input) readTraceback() {
+	t, err := in.bundle.Open("traceback.txt")
 	if err != nil {
-		return hint("", "%s: core: %w", name, err)
+		return // the runtime may have had no time to print any
 	}
-	if in.core, err = elfcore.Open(m, m.Size); err != nil {
-		if in.traceback == "" {
-			return hint("the bundle is damaged or cut off", "%s: core: %w", name, err)
-		}
-		in.core = nil
+	defer t.Close()
+	text, err := io.ReadAll(io.NewSectionReader(in.damage.watch(t), 0, min(t.Size, maxTraceback)))
+	if err != nil {
+		in.warn("the traceback is not whole: %v", err)
+	}
+	in.traceback = string(text)
+}
+
+func (in *input) bundleExe() {
+	if in.man.Exe == "" {
+		return
+	}
+	m, err := in.bundle.Open(in.man.Exe)
+	if err != nil {
+		in.warn("the bundle's executable cannot be read: %v", err)
+		return
+	}
+	in.closers = append(in.closers, m)
+	in.exe, in.exeSize, in.exeCut = in.damage.watch(m), m.Size, m.Available < m.Size
+}
+
+func (in *input) bundleCore() error {
+	m, err := in.bundle.Open("core")
+	if err == nil {
+		in.closers = append(in.closers, m)
+		in.core, err = elfcore.Open(in.damage.watch(m), m.Size)
+	}
+	switch {
+	case err == nil:
+		return nil
+	case in.traceback == "" && errors.Is(err, fs.ErrNotExist):
+		return hint("is there another bundle of the same crash? "+listCommand(in.name),
+			"%s: neither a core nor a traceback is in the bundle", in.name)
+	case in.traceback == "":
+		return hint("is there another bundle of the same crash? "+listCommand(in.name), "%s: %w", in.name, err)
+	}
+	in.core = nil
+	if !errors.Is(err, fs.ErrNotExist) {
 		in.warn("the core cannot be read: %v", err)
 	}
 	return nil
@@ -208,5 +232,6 @@ func (in *input) Open(p string) (io.ReaderAt, int64, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	return m, m.Size, nil
+	in.closers = append(in.closers, m)
+	return in.damage.watch(m), m.Size, nil
 }

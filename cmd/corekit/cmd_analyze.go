@@ -31,7 +31,7 @@ Nothing from the bundle is executed, and nothing is fetched from the network.`,
 		Example: `  corekit analyze server-20261121T084400Z-1.tar.gz
   corekit analyze --json server-20261121T084400Z-1.tar.gz | jq .crash
   corekit analyze --exe ./server core.1234`,
-		Args: cobra.ExactArgs(1),
+		Args: takes("a bundle or a core file", 1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runAnalyze(cmd.Context(), cmd.OutOrStdout(), args[0], o)
 		},
@@ -42,6 +42,7 @@ Nothing from the bundle is executed, and nothing is fetched from the network.`,
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "show all frames and all groups")
 	f.StringSliceVar(&o.Source, "source", nil, "look for source files in this `directory` too")
 	f.BoolVar(&o.NoValues, "no-values", false, "leave out arguments and locals, which need Delve")
+	cmd.MarkFlagDirname("source")
 	f.DurationVar(&o.Timeout, "timeout", 30*time.Second, "give up reading values after this time")
 	return cmd
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -39,20 +38,28 @@ examples/; without it, a program that dereferences a nil pointer.`,
 		Example: `  go run ./cmd/corekit demo
   corekit demo manygoroutines
   corekit demo --keep /tmp/bundles`,
-		Args: cobra.MaximumNArgs(1),
+		Args: takes("an example", 0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name := "nilderef"
 			if len(args) == 1 {
 				name = args[0]
 			}
-			return runDemo(cmd.Context(), cmd.OutOrStdout(), name, o)
+			return runDemo(cmd.Context(), &lineWriter{w: cmd.OutOrStdout()}, name, o)
+		},
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			root, err := checkout()
+			if err != nil || len(args) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return exampleNames(root), cobra.ShellCompDirectiveNoFileComp
 		},
 	}
 	cmd.Flags().StringVar(&o.keep, "keep", "", "keep the bundle in this `directory`")
+	cmd.MarkFlagDirname("keep")
 	return cmd
 }
 
-func runDemo(ctx context.Context, out io.Writer, name string, o demoOptions) error {
+func runDemo(ctx context.Context, out *lineWriter, name string, o demoOptions) error {
 	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
 		return &analyzer.Error{Err: platform.Unsupported("demo", ""), Hint: "corekit captures crashes on linux/amd64 so far"}
 	}
@@ -88,7 +95,7 @@ func runDemo(ctx context.Context, out io.Writer, name string, o demoOptions) err
 		return err
 	}
 	d.step("Any machine can read it: corekit analyze %s", filepath.Base(path))
-	err = runAnalyze(ctx, out, path, analyzeOptions{color: o.color})
+	err = runAnalyze(ctx, out.w, path, analyzeOptions{color: o.color})
 	if o.keep == "" && (err == nil || errors.Is(err, errPartial)) {
 		d.step("The bundle is removed again; --keep DIR keeps it.")
 	}
@@ -97,10 +104,11 @@ func runDemo(ctx context.Context, out io.Writer, name string, o demoOptions) err
 
 type demo struct {
 	ctx context.Context
-	out io.Writer
+	out *lineWriter
 }
 
 func (d demo) step(format string, args ...any) {
+	d.out.endLine()
 	fmt.Fprintf(d.out, "\n== "+format+"\n\n", args...)
 }
 
@@ -110,9 +118,11 @@ func (d demo) build(example, app string) error {
 	if msg, err := cmd.CombinedOutput(); err != nil {
 		h := "demo needs the Go toolchain: https://go.dev/dl"
 		if len(msg) > 0 {
-			h = "see what the compiler said"
+			d.out.Write(msg)
+			d.out.endLine()
+			h = "cd " + example + " && go build ."
 		}
-		return &analyzer.Error{Err: fmt.Errorf("go build: %w\n%s", err, msg), Hint: h}
+		return &analyzer.Error{Err: fmt.Errorf("go build: %w", err), Hint: h}
 	}
 	return nil
 }

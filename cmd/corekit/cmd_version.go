@@ -10,9 +10,11 @@ import (
 
 func newVersion() *cobra.Command {
 	return &cobra.Command{
-		Use:   "version",
-		Short: "Print the version of corekit",
-		Args:  cobra.NoArgs,
+		Use:     "version",
+		Short:   "Print the version of corekit",
+		Long:    "Version prints the version of corekit, the revision it was built from, the Go\nversion it was built with, and the system it was built for.",
+		Example: `  corekit version`,
+		Args:    takes("no argument", 0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, err := fmt.Fprintln(cmd.OutOrStdout(), versionLine())
 			return err

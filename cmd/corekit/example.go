@@ -11,15 +11,17 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/corekit/corekit/analyzer"
 )
 
-// findExample returns the directory of an example in the checkout that the
-// working directory is in, or else the one that this program was built from.
-func findExample(name string) (string, error) {
+// checkout returns the root of the checkout of corekit that the working
+// directory is in, or else of the one that this program was built from.
+func checkout() (string, error) {
 	var roots []string
 	if dir, err := os.Getwd(); err == nil {
 		for ; ; dir = filepath.Dir(dir) {
@@ -34,14 +36,9 @@ func findExample(name string) (string, error) {
 	}
 	for _, root := range roots {
 		mod, err := os.ReadFile(filepath.Join(root, "go.mod"))
-		if err != nil || !strings.HasPrefix(string(mod), "module github.com/corekit/corekit\n") {
-			continue
+		if err == nil && strings.HasPrefix(string(mod), "module github.com/corekit/corekit\n") {
+			return root, nil
 		}
-		dir := filepath.Join(root, "examples", name)
-		if _, err := os.Stat(filepath.Join(dir, "main.go")); err == nil && filepath.IsLocal(name) {
-			return dir, nil
-		}
-		return "", noExample(name, filepath.Join(root, "examples"))
 	}
 	return "", &analyzer.Error{
 		Err:  errors.New("no checkout of corekit around the working directory"),
@@ -49,13 +46,27 @@ func findExample(name string) (string, error) {
 	}
 }
 
-func noExample(name, dir string) error {
-	var names []string
-	mains, _ := filepath.Glob(filepath.Join(dir, "*", "main.go"))
+// findExample returns the directory of an example.
+func findExample(name string) (string, error) {
+	root, err := checkout()
+	if err != nil {
+		return "", err
+	}
+	names := exampleNames(root)
+	if !slices.Contains(names, name) {
+		return "", usageError{
+			fmt.Errorf("no example %q; there are %s", name, strings.Join(names, ", ")), "corekit demo nilderef",
+		}
+	}
+	return filepath.Join(root, "examples", name), nil
+}
+
+func exampleNames(root string) (names []string) {
+	mains, _ := filepath.Glob(filepath.Join(root, "examples", "*", "main.go"))
 	for _, m := range mains {
 		names = append(names, filepath.Base(filepath.Dir(m)))
 	}
-	return usageError{fmt.Errorf("no example %q; there are %s", name, strings.Join(names, ", "))}
+	return names
 }
 
 // What an example's first comment asks for: a signal to be sent to it, and
@@ -81,6 +92,7 @@ func (d demo) crash(example, app, dir string) error {
 		cmd.Env = append(cmd.Env, string(m[1]))
 	}
 	cmd.Stderr = d.out
+	cmd.WaitDelay = 5 * time.Second // the monitor may hold standard error open a moment longer
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		return err
@@ -98,6 +110,7 @@ func (d demo) crash(example, app, dir string) error {
 	if ctx.Err() != nil || err != nil && !errors.As(err, &exit) {
 		return fmt.Errorf("the example did not crash: %w", errors.Join(ctx.Err(), err))
 	}
+	d.out.endLine() // a program that is ended while it prints leaves half a line
 	fmt.Fprintf(d.out, "(%s)\n", cmd.ProcessState)
 	return nil
 }

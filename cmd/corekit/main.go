@@ -8,10 +8,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/signal"
 	"strings"
+	"syscall"
+	"time"
+	"unicode"
 
 	"github.com/corekit/corekit/analyzer"
 )
@@ -27,8 +31,7 @@ const (
 	exitInterrupted = 130
 )
 
-const exitHelp = `
-Exit status:
+const exitHelp = `Exit status:
   0    success
   1    failure
   2    wrong usage
@@ -38,34 +41,60 @@ Exit status:
   130  interrupted
 `
 
-// usageError is a command line that makes no sense.
-type usageError struct{ error }
+// usageError is a command line that makes no sense, and what to run to learn
+// of one that does.
+type usageError struct {
+	error
+	hint string
+}
 
 // errPartial asks for the exit status of a partial result; the output has said
 // what is missing.
 var errPartial = errors.New("partial result")
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	root := newRoot(os.Stdout, os.Stderr)
-	err := root.ExecuteContext(ctx)
-	status := exitStatus(ctx, err)
-	if err != nil && err != errPartial && status != exitInterrupted {
-		complain(err)
-	}
-	os.Exit(status)
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 
-func complain(err error) {
-	fmt.Fprintf(os.Stderr, "corekit: error: %s\n", oneLine(err.Error()))
-	var e *analyzer.Error
-	if errors.As(err, &e) && e.Hint != "" {
-		fmt.Fprintf(os.Stderr, "corekit: hint: %s\n", e.Hint)
+// grace is how long a verb that was interrupted may clean up. A second signal
+// does not wait.
+const grace = 5 * time.Second
+
+// run is the whole program but for its end. It returns the exit status.
+func run(args []string, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	root := newRoot(stdout, stderr)
+	root.SetArgs(args)
+	done := make(chan error, 1)
+	go func() { done <- root.ExecuteContext(ctx) }()
+	var err error
+	select {
+	case err = <-done:
+	case <-ctx.Done():
+		select {
+		case err = <-done:
+		case <-time.After(grace):
+			err = ctx.Err()
+		}
 	}
+	status := exitStatus(ctx, err)
+	if err != nil && err != errPartial && status != exitInterrupted {
+		complain(stderr, err)
+	}
+	return status
+}
+
+func complain(w io.Writer, err error) {
+	fmt.Fprintf(w, "corekit: error: %s\n", oneLine(err.Error()))
+	var e *analyzer.Error
 	var u usageError
-	if errors.As(err, &u) {
-		fmt.Fprintln(os.Stderr, "corekit: hint: corekit help")
+	switch {
+	case errors.As(err, &u):
+		fmt.Fprintf(w, "corekit: hint: %s\n", oneLine(u.hint))
+	case errors.As(err, &e) && e.Hint != "":
+		fmt.Fprintf(w, "corekit: hint: %s\n", oneLine(e.Hint))
 	}
 }
 
@@ -73,7 +102,7 @@ func complain(err error) {
 // as it likes.
 func oneLine(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
+		if !unicode.IsPrint(r) {
 			return ' '
 		}
 		return r

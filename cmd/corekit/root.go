@@ -10,56 +10,96 @@ import (
 	"golang.org/x/term"
 )
 
-func newRoot(stdout, stderr io.Writer) *cobra.Command {
-	color := colorAuto
-	root := &cobra.Command{
-		Use:   "corekit",
-		Short: "Find out why a Go program died",
-		Long: `corekit finds out why a Go program died: from the bundle that the program left
+const rootHelp = `corekit finds out why a Go program died: from the bundle that the program left
 because it calls sdk.Start, or from a core file.
 
   corekit demo                        crash a program and see what comes of it
   corekit analyze BUNDLE              say why it crashed, and where
-  corekit analyze --exe PROGRAM CORE  the same for a bare core file
-`,
-		SilenceUsage:  true,
-		SilenceErrors: true,
-		Args:          cobra.NoArgs,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+  corekit analyze --exe PROGRAM CORE  the same for a bare core file`
+
+const helpTemplate = `{{with (or .Long .Short)}}{{.}}
+
+{{end}}{{.UsageString}}
+` + exitHelp
+
+const usageTemplate = `Usage:
+  {{if .HasParent}}{{.UseLine}}{{else}}corekit VERB [flags]
+
+Verbs:{{range .Commands}}{{if .IsAvailableCommand}}
+  {{rpad .Name .NamePadding}} {{.Short}}{{end}}{{end}}{{end}}{{if .HasExample}}
+
+Examples:
+{{.Example}}{{end}}
+
+Flags:
+{{.Flags.FlagUsages | trimTrailingWhitespaces}}{{if not .HasParent}}
+
+"corekit help VERB" says more about a verb.{{end}}
+`
+
+func newRoot(stdout, stderr io.Writer) *cobra.Command {
+	color := colorAuto
+	root := &cobra.Command{
+		Use:               "corekit",
+		Short:             "Find out why a Go program died",
+		Long:              rootHelp,
+		Version:           versionLine(),
+		SilenceUsage:      true,
+		SilenceErrors:     true,
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return unknownVerb(cmd, args[0])
+			}
+			return nil
+		},
 	}
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	root.PersistentFlags().Var(&color, "color", "colour the output: auto, always or never")
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.SuggestionsMinimumDistance = 2
-	root.AddCommand(newAnalyze(&color), newDemo(&color), newVersion())
-	for _, c := range root.Commands() {
-		c.Long = strings.TrimRight(c.Long, "\n") + "\n" + exitHelp
-		c.Args = usageArgs(c.Args)
-	}
-	root.Args = usageArgs(func(cmd *cobra.Command, args []string) error {
-		if len(args) == 0 {
-			return nil
+	root.SetHelpTemplate(helpTemplate)
+	root.SetUsageTemplate(usageTemplate)
+	root.SetVersionTemplate("{{.Version}}\n")
+	root.PersistentFlags().Var(&color, "color", "color the output: auto, always or never")
+	root.RegisterFlagCompletionFunc("color", cobra.FixedCompletions(
+		[]string{string(colorAuto), string(colorAlways), string(colorNever)}, cobra.ShellCompDirectiveNoFileComp))
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		// Flags are looked at before it turns out that their verb is unknown.
+		if args := cmd.Flags().Args(); !cmd.HasParent() && len(args) > 0 {
+			return unknownVerb(cmd, args[0])
 		}
-		err := fmt.Errorf("unknown command %q", args[0])
-		if s := cmd.SuggestionsFor(args[0]); len(s) > 0 {
-			err = fmt.Errorf("%w; did you mean %q?", err, s[0])
-		}
-		return err
+		return usageError{err, cmd.CommandPath() + " --help"}
 	})
+	root.SuggestionsMinimumDistance = 2
+	root.SetHelpCommand(newHelp())
+	root.AddCommand(newAnalyze(&color), newCompletion(), newDemo(&color), newVersion())
 	return root
 }
 
-// usageArgs marks an error about arguments as one of usage.
-func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
+func unknownVerb(root *cobra.Command, name string) error {
+	err := usageError{fmt.Errorf("unknown verb %q", name), "corekit help"}
+	if s := root.SuggestionsFor(name); len(s) > 0 {
+		err.error = fmt.Errorf("%w; did you mean %q?", err.error, s[0])
+		err.hint = "corekit help " + s[0]
+	}
+	return err
+}
+
+// takes checks the number of arguments. What they are is for the message.
+func takes(what string, atLeast, atMost int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
-		if check == nil {
+		var err error
+		switch n := len(args); {
+		case n < atLeast:
+			err = fmt.Errorf("%s takes %s", cmd.Name(), what)
+		case n > atMost && atMost == 0:
+			err = fmt.Errorf("%s takes no argument, not %q", cmd.Name(), args[0])
+		case n > atMost:
+			err = fmt.Errorf("%s takes %s, and one only: %s", cmd.Name(), what, strings.Join(args, " "))
+		default:
 			return nil
 		}
-		if err := check(cmd, args); err != nil {
-			return usageError{err}
-		}
-		return nil
+		return usageError{err, cmd.CommandPath() + " --help"}
 	}
 }
 
