@@ -84,10 +84,20 @@ type Watch struct {
 	// returns false the watch ends.
 	Poll func() bool
 	// Write, if it is set, is asked before each write(2) of thread TID, with the
-	// descriptor and the beginning of what it writes. When it returns false the
-	// thread does not write. It is not asked where this system does not tell.
-	Write func(fd int, data []byte) bool
+	// descriptor and the beginning of what it writes. It is not asked where this
+	// system does not tell.
+	Write func(fd int, data []byte) Verdict
 }
+
+// Verdict is what Watch.Write says.
+type Verdict int
+
+// The verdicts.
+const (
+	Go       Verdict = iota // write, and ask again
+	GoOnward                // write, and do not ask any more: asking makes each write some 50 µs slower
+	Stop                    // do not write: stop here
+)
 
 // WatchDeath lets the process run, still under control, until the thread is
 // about to die: it is stopped again where it would take SIGABRT or exit, or

@@ -55,7 +55,7 @@ func (h *Held) watchDeath(w Watch) (bool, error) {
 				continue
 			}
 			quiet = false
-			if h.dies(i, ws, w) {
+			if h.dies(i, ws, &w) {
 				return true, nil
 			}
 		}
@@ -85,7 +85,7 @@ const syscallStop = unix.SIGTRAP | 0x80
 
 // dies deals with the stop of Threads[i] and reports whether that is what
 // watchDeath waits for.
-func (h *Held) dies(i int, ws unix.WaitStatus, w Watch) bool {
+func (h *Held) dies(i int, ws unix.WaitStatus, w *Watch) bool {
 	t := &h.Threads[i]
 	request := w.request(t)
 	switch event := eventOf(ws); {
@@ -101,6 +101,7 @@ func (h *Held) dies(i int, ws unix.WaitStatus, w Watch) bool {
 			h.dying = t.TID
 			return true
 		}
+		request = w.request(t)
 	case event == unix.PTRACE_EVENT_STOP && ws.StopSignal() != unix.SIGTRAP:
 		request = unix.PTRACE_LISTEN // SIGSTOP and its like: it stays stopped
 	}
@@ -112,9 +113,9 @@ func (h *Held) dies(i int, ws unix.WaitStatus, w Watch) bool {
 const maxWrite = 256
 
 // refuses asks Watch.Write if the thread has stopped on its way into a write.
-func (h *Held) refuses(t *Thread, w Watch) bool {
+func (h *Held) refuses(t *Thread, w *Watch) bool {
 	regs, err := getRegisterSet(t.TID, noteStatus)
-	if err != nil {
+	if err != nil || w.Write == nil {
 		return false
 	}
 	fd, addr, n, ok := enteredWrite(regs)
@@ -125,7 +126,13 @@ func (h *Held) refuses(t *Thread, w Watch) bool {
 	if _, err := h.ReadAt(data, int64(addr)); err != nil {
 		return false
 	}
-	return !w.Write(fd, data)
+	switch w.Write(fd, data) {
+	case Stop:
+		return true
+	case GoOnward:
+		w.Write = nil
+	}
+	return false
 }
 
 // resume lets a stopped thread run, with the signal that it was about to get.

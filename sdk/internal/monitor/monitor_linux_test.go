@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"testing"
 	"time"
+
+	"github.com/corekit/corekit/platform/process"
 )
 
 func TestSpecRoundTrip(t *testing.T) {
@@ -18,15 +20,15 @@ func TestShown(t *testing.T) {
 	const one = "panic: x\n\ngoroutine 1 [running]:\nmain.main()\n\t/x.go:1 +0x1\n"
 	for _, c := range []struct {
 		name, text, next, level string
-		want                    bool
+		want                    process.Verdict
 	}{
-		{"in the middle", one, "main.init()", "", false},
-		{"at its end", one, "\n", "", true},
-		{"before its line", one + "main.f()", "\n", "", false},
-		{"before the stack", "panic: x\n", "\n", "", false},
-		{"all wanted", one, "\n", "all", false},
-		{"single by name", one, "\n", "single", true},
-		{"fatal shows all", one[len("panic: x\n"):], "\n", "", false},
+		{"in the middle", one, "main.init()", "", process.Go},
+		{"at its end", one, "\n", "", process.Stop},
+		{"before its line", one + "main.f()", "\n", "", process.Go},
+		{"before the stack", "panic: x\n", "\n", "", process.Go},
+		{"all wanted", one, "\n", "all", process.GoOnward},
+		{"single by name", one, "\n", "single", process.Stop},
+		{"fatal shows all", one[len("panic: x\n"):], "\n", "", process.GoOnward},
 	} {
 		text := crashText{buf: []byte(c.text)}
 		if got := text.shown(c.level, []byte(c.next)); got != c.want {

@@ -53,18 +53,22 @@ func (t *crashText) full() bool { return len(t.buf) >= maxText }
 
 var goroutineHeader = []byte("goroutine ")
 
-// shown reports whether the program has printed as much as it would have
-// without us, now that it is about to print next: after a panic only the
+// shown tells whether the program has printed as much as it would have without
+// us, now that it is about to print next: after a panic only the
 // goroutine that panicked, unless GOTRACEBACK says otherwise. An empty line
 // ends that goroutine's stack (runtime/traceback.go, tracebackothers).
-func (t *crashText) shown(level string, next []byte) bool {
+func (t *crashText) shown(level string, next []byte) process.Verdict {
 	if level != "" && level != "single" && level != "1" {
-		return false
+		return process.GoOnward
 	}
-	if !bytes.HasPrefix(t.buf, []byte("panic: ")) {
-		return false
+	const begin = "panic: "
+	if n := min(len(t.buf), len(begin)); string(t.buf[:n]) != begin[:n] {
+		return process.GoOnward
 	}
-	return string(next) == "\n" && bytes.HasSuffix(t.buf, []byte("\n")) && bytes.Contains(t.buf, goroutineHeader)
+	if string(next) == "\n" && bytes.HasSuffix(t.buf, []byte("\n")) && bytes.Contains(t.buf, goroutineHeader) {
+		return process.Stop
+	}
+	return process.Go
 }
 
 // drain lets the program print its crash text and keeps it. If the program is
@@ -98,17 +102,17 @@ func (m *monitor) drain() {
 			}
 			return m.text.read(wait) && !m.text.full() && time.Now().Before(limit)
 		},
-		Write: func(fd int, data []byte) bool {
+		Write: func(fd int, data []byte) process.Verdict {
 			busy = time.Now()
 			if fd != 2 {
-				return true
+				return process.Go
 			}
 			// Each piece goes to standard error first and then to us, so that
 			// what it has printed so far is in the pipe.
 			for m.pipeLen() > 0 {
 				m.text.read(0)
 			}
-			return !m.text.shown(m.Traceback, data)
+			return m.text.shown(m.Traceback, data)
 		},
 	})
 	if err != nil {
