@@ -102,7 +102,7 @@ const (
 // WatchDeath lets the process run, still under control, until the thread is
 // about to die: it is stopped again where it would take SIGABRT or exit, or
 // write what Watch.Write refuses. If the watch ends before that, stopped is
-// false and the process is running.
+// false and the process is running; it can be watched again.
 func (h *Held) WatchDeath(w Watch) (stopped bool, err error) { return h.watchDeath(w) }
 
 // Exit makes the process end with the given exit status, at once and without

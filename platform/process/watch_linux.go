@@ -38,6 +38,9 @@ func (h *Held) watchDeath(w Watch) (bool, error) {
 			return false, fmt.Errorf("watch thread %d: %w", t.TID, err)
 		}
 	}
+	if h.running {
+		h.catch(&w)
+	}
 	h.running = true
 	for _, t := range h.live() {
 		if err := t.resume(w.request(t)); err != nil {
@@ -68,6 +71,18 @@ func (h *Held) watchDeath(w Watch) (bool, error) {
 			}
 			polled = time.Now()
 		}
+	}
+}
+
+// catch stops the thread that is to be asked about its writes if it is running
+// already, from an earlier watch.
+func (h *Held) catch(w *Watch) {
+	i, ok := h.index[w.TID]
+	if !ok || w.Write == nil || h.Threads[i].stopped || h.Threads[i].gone {
+		return
+	}
+	if unix.PtraceInterrupt(w.TID) == nil {
+		h.awaitStop(i, time.Now().Add(detachPatience))
 	}
 }
 

@@ -23,6 +23,7 @@ const (
 type crashText struct {
 	skip int // bytes of filling that come before it
 	buf  []byte
+	last byte // of all that was read, kept or not
 }
 
 // read takes what is in the pipe, waiting at most the given number of
@@ -41,6 +42,7 @@ func (t *crashText) read(timeout int) bool {
 	b = b[:n]
 	drop := min(t.skip, len(b))
 	t.skip -= drop
+	t.last = b[n-1]
 	if room := maxText - len(t.buf); room > 0 {
 		b = b[drop:]
 		t.buf = append(t.buf, b[:min(room, len(b))]...)
@@ -92,7 +94,7 @@ func (m *monitor) drain() {
 	}
 	limit := time.Now().Add(textPatience)
 	busy := time.Now()
-	_, err := m.held.WatchDeath(process.Watch{
+	stopped, err := m.held.WatchDeath(process.Watch{
 		TID: m.crasher,
 		Poll: func() bool {
 			// While it stops at every write, it is soon back.
@@ -115,9 +117,31 @@ func (m *monitor) drain() {
 			return m.text.shown(m.Traceback, data)
 		},
 	})
+	if err == nil && !stopped {
+		stopped, err = m.stopAtLine()
+	}
 	if err != nil {
 		m.lacks("traceback", err)
 	}
+}
+
+// stopAtLine stops the program, which has more to print than anybody waits for,
+// before it begins the next line, so that ours does not end up in the middle.
+func (m *monitor) stopAtLine() (bool, error) {
+	limit := time.Now().Add(textPatience / 10)
+	return m.held.WatchDeath(process.Watch{
+		TID:  m.crasher,
+		Poll: func() bool { return m.text.read(0) && time.Now().Before(limit) },
+		Write: func(fd int, _ []byte) process.Verdict {
+			for m.pipeLen() > 0 {
+				m.text.read(0)
+			}
+			if fd == 2 && m.text.last == '\n' {
+				return process.Stop
+			}
+			return process.Go
+		},
+	})
 }
 
 // peek takes a copy of what is in the pipe and leaves it there, so that the
