@@ -9,15 +9,15 @@ import (
 	"github.com/corekit/corekit/analyzer/report"
 )
 
-// groups shows what all goroutines were doing, the largest group first.
+// groups shows what the other goroutines were doing, the largest group first.
+// Of groups of the same size, those that run code of the program come first.
 func (t *textRenderer) groups() {
 	if len(t.r.Groups) == 0 {
 		return
 	}
 	var users, system []report.Group
-	total, inSystem, others := 0, 0, 0
+	inSystem, others := 0, 0
 	for _, g := range t.r.Groups {
-		total += g.Count
 		switch {
 		case g.System && !t.opts.Verbose:
 			system = append(system, g)
@@ -28,8 +28,10 @@ func (t *textRenderer) groups() {
 			others += g.Count
 		}
 	}
-	slices.SortStableFunc(users, func(a, b report.Group) int { return cmp.Compare(b.Count, a.Count) })
-	t.section(text(plural(total, "goroutine")).in(bold), text(" in "+plural(len(t.r.Groups), "group")))
+	slices.SortStableFunc(users, func(a, b report.Group) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(t.ownFrame(b.Stack), t.ownFrame(a.Stack)))
+	})
+	t.section(t.groupsTitle(others, len(users))...)
 	most := t.opts.MaxGroups
 	if most <= 0 {
 		most = maxGroups
@@ -53,14 +55,43 @@ func (t *textRenderer) groups() {
 	}
 }
 
+func (t *textRenderer) groupsTitle(goroutines, groups int) []span {
+	what := "goroutine"
+	if t.crashed() != nil {
+		what = "other goroutine"
+	}
+	if goroutines == 0 {
+		return []span{text("no " + what + "s").in(bold)}
+	}
+	return []span{text(plural(goroutines, what)).in(bold), text(" in " + plural(groups, "group"))}
+}
+
+// ownFrame returns 1 if a frame of the program itself is in the stack, else 0.
+func (t *textRenderer) ownFrame(stack []report.Frame) int {
+	if slices.ContainsFunc(stack, t.isOwn) {
+		return 1
+	}
+	return 0
+}
+
+// isOwn reports whether a frame is of the program's main package or module,
+// and not of a library.
+func (t *textRenderer) isOwn(f report.Frame) bool {
+	if strings.HasPrefix(f.Function, "main.") {
+		return true
+	}
+	rest, ok := strings.CutPrefix(f.Function, t.r.Target.MainModule)
+	return ok && t.r.Target.MainModule != "" && rest != "" && (rest[0] == '.' || rest[0] == '/')
+}
+
 // onlyCrashed tells that g is nothing but the goroutine that crashed, which
 // has been shown.
 func (t *textRenderer) onlyCrashed(g report.Group) bool {
 	return g.Count == 1 && len(g.IDs) == 1 && t.crashed() != nil && g.IDs[0] == t.r.Crash.Goroutine
 }
 
-// group shows a group by its innermost frame outside the runtime and what
-// called it.
+// group shows a group by the innermost frame that tells something and by what
+// called it, down to the program's own code.
 func (t *textRenderer) group(g report.Group) {
 	spans := []span{textf("%7d ", g.Count).in(bold), text(state(g.Status, g.WaitReason, g.WaitSeconds)).in(cyan)}
 	top := userFrame(g.Stack)
@@ -82,21 +113,47 @@ func (t *textRenderer) group(g report.Group) {
 	callers := g.Stack[min(top+1, len(g.Stack)):]
 	callers = slices.DeleteFunc(slices.Clone(callers), func(f report.Frame) bool { return isRuntime(f.Function) })
 	n := t.limit(len(callers), maxGroupFrames)
+	// Libraries may call each other for longer than that.
+	own := slices.IndexFunc(callers, t.isOwn)
+	if own >= n && (top < 0 || !t.isOwn(g.Stack[top])) {
+		n--
+	} else {
+		own = -1
+	}
 	for _, f := range callers[:n] {
 		t.frame(indent, f, plain)
+	}
+	if own >= 0 {
+		t.rest(own-n, indent, "frame")
+		t.frame(indent, callers[own], plain)
+		n = own + 1
 	}
 	t.rest(len(callers)-n+g.Elided, indent, "more frame")
 }
 
-// userFrame returns the index of the innermost frame outside the runtime, of
-// the first frame if there is none, -1 if there is no frame.
+// userFrame returns the index of the innermost frame that is not the means of
+// waiting; if all are, of the innermost outside the runtime; else of the first
+// frame, -1 if there is none.
 func userFrame(stack []report.Frame) int {
-	for i, f := range stack {
-		if !isRuntime(f.Function) {
-			return i
+	for _, skip := range []func(string) bool{isWaiting, isRuntime} {
+		for i, f := range stack {
+			if !skip(f.Function) {
+				return i
+			}
 		}
 	}
 	return min(0, len(stack)-1)
+}
+
+// isWaiting reports whether a function is of a package that others wait in:
+// the state of the goroutine says as much.
+func isWaiting(fn string) bool {
+	for _, p := range []string{"sync.", "internal/", "syscall.", "golang.org/x/sys/", "vendor/"} {
+		if strings.HasPrefix(fn, p) {
+			return true
+		}
+	}
+	return isRuntime(fn)
 }
 
 // idList lists ids, with runs as "3-7".

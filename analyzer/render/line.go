@@ -99,6 +99,43 @@ func (p *printer) line(spans ...span) {
 	p.lines++
 }
 
+// wrap writes spans as one line or, if that is too long, as several, at most
+// most of them if that is not 0. All but the first begin with indent.
+func (p *printer) wrap(indent string, most int, spans ...span) {
+	room := p.width
+	if p.width <= 0 || room <= 2*len(indent) { // too narrow to make sense of
+		p.line(spans...)
+		return
+	}
+	for n := 1; columns(spans) > room && n != most; n++ {
+		var first []span
+		first, spans = split(spans, room)
+		p.line(first...)
+		spans = append([]span{{indent, plain}}, spans...)
+	}
+	p.line(spans...)
+}
+
+// split cuts spans in two: what fits into n columns, up to a space if there is
+// one in the second half, and the rest.
+func split(spans []span, n int) (fit, rest []span) {
+	for i, s := range spans {
+		if w := utf8.RuneCountInString(s.text); w <= n {
+			fit = append(fit, s)
+			n -= w
+			continue
+		}
+		h := head(s.text, n)
+		if at := strings.LastIndexAny(h, " ,"); at > len(h)/2 {
+			h = h[:at+1]
+		}
+		fit = append(fit, span{strings.TrimRight(h, " "), s.style})
+		rest = append(rest, span{strings.TrimLeft(s.text[len(h):], " "), s.style})
+		return fit, append(rest, spans[i+1:]...)
+	}
+	return fit, nil
+}
+
 // head returns the first n characters of s.
 func head(s string, n int) string {
 	for i := range s {

@@ -36,17 +36,20 @@ func (t *textRenderer) fault() {
 	t.variables(f)
 }
 
-// variables shows arguments, then locals, within one limit.
+// variables shows arguments, then locals, within one limit of lines.
 func (t *textRenderer) variables(f *report.Frame) {
 	n := t.limit(len(f.Args)+len(f.Locals), maxVariables)
 	left := n
+	spare := maxVariables + 1 - n // lines for values that do not fit on one
 	for _, l := range []struct {
 		word string
 		vars []report.Variable
 	}{{"args    ", f.Args}, {"locals  ", f.Locals}} {
 		word := l.word
 		for _, v := range l.vars[:min(len(l.vars), left)] {
-			t.variable(word, v)
+			begin := t.lines
+			t.variable(word, v, 1+min(spare, maxValueLines-1))
+			spare -= t.lines - begin - 1
 			word = strings.Repeat(" ", len(word))
 			left--
 		}
@@ -54,17 +57,22 @@ func (t *textRenderer) variables(f *report.Frame) {
 	t.rest(len(f.Args)+len(f.Locals)-n, "          ", "more variable")
 }
 
-func (t *textRenderer) variable(word string, v report.Variable) {
+// variable shows a variable on at most most lines.
+func (t *textRenderer) variable(word string, v report.Variable, most int) {
 	spans := []span{text("  " + word).in(dim), text(v.Name).in(cyan)}
+	indent := strings.Repeat(" ", columns(spans[:1])+2)
 	if v.Value == "" {
-		t.line(append(spans, text(" "+v.Type), text(" ("+v.Unreadable+")").in(dim))...)
+		t.wrap(indent, 1, append(spans, text(" "+v.Type), text(" ("+v.Unreadable+")").in(dim))...)
 		return
 	}
 	// Composite values begin with their type.
 	if rest, ok := strings.CutPrefix(v.Value, v.Type); !ok || rest == "" || rest[0] != ' ' && rest[0] != '(' && rest[0] != '{' {
 		spans = append(spans, text(" "+v.Type))
 	}
-	t.line(append(spans, text(" = "+v.Value))...)
+	if t.opts.Verbose {
+		most = 0
+	}
+	t.wrap(indent, most, append(spans, text(" = "+v.Value))...)
 }
 
 // crashStack shows the stack of the goroutine that crashed.
@@ -99,68 +107,43 @@ func (t *textRenderer) crashed() *report.Goroutine {
 	return nil
 }
 
-// elision says that n frames are missing after the first at frames.
-type elision struct{ n, at int }
-
-// row is a line of a stack: a frame, or a number of frames not shown.
-type row struct {
-	frame  *report.Frame
-	folded int // frames of the runtime
-	elided int
-}
-
-// frames is how many frames of the stack the row stands for.
-func (r row) frames() int {
-	if r.frame != nil {
-		return 1
-	}
-	return r.folded + r.elided
-}
-
-// fold makes rows of a stack.
-func (t *textRenderer) fold(stack []report.Frame, e elision) []row {
-	var rows []row
-	hide := !t.opts.Verbose && hasUser(stack)
-	for i := range stack {
-		if e.n > 0 && e.at == i {
-			rows = append(rows, row{elided: e.n})
-		}
-		switch f := &stack[i]; {
-		case !hide || !isRuntime(f.Function) || t.isFault(f):
-			rows = append(rows, row{frame: f})
-		case len(rows) > 0 && rows[len(rows)-1].folded > 0:
-			rows[len(rows)-1].folded++
-		default:
-			rows = append(rows, row{folded: 1})
-		}
-	}
-	if e.n > 0 && e.at >= len(stack) {
-		rows = append(rows, row{elided: e.n})
-	}
-	return rows
-}
-
-// stack shows at most most rows of a stack.
+// stack shows at most most rows of a stack. What does not fit is left out
+// above the last rows: how it began to call is worth more than the middle.
 func (t *textRenderer) stack(stack []report.Frame, e elision, indent string, most int) {
 	rows := t.fold(stack, e)
 	n := t.limit(len(rows), most)
-	for _, r := range rows[:n] {
-		switch {
-		case r.frame == nil && r.elided > 0:
-			t.rest(r.elided, indent+"  ", "elided frame")
-		case r.frame == nil:
-			t.rest(r.folded, indent+"  ", "runtime frame")
-		case t.isFault(r.frame):
-			t.frame(indent[:len(indent)-2]+"> ", *r.frame, yellow)
-		default:
-			t.frame(indent, *r.frame, plain)
-		}
+	tail := 0
+	if n < len(rows) {
+		tail = min(2, n/3)
+	}
+	for _, r := range rows[:n-tail] {
+		t.row(r, indent)
 	}
 	hidden := 0
-	for _, r := range rows[n:] {
+	for _, r := range rows[n-tail : len(rows)-tail] {
 		hidden += r.frames()
 	}
 	t.rest(hidden, indent+"  ", "more frame")
+	for _, r := range rows[len(rows)-tail:] {
+		t.row(r, indent)
+	}
+}
+
+func (t *textRenderer) row(r row, indent string) {
+	switch {
+	case r.elided > 0:
+		t.rest(r.elided, indent+"  ", "elided frame")
+	case r.repeated > 0 && r.period == 1:
+		t.line(textf("%s  … the same %s more", indent, times(r.repeated)).in(dim))
+	case r.repeated > 0:
+		t.line(textf("%s  … these %d frames %s more", indent, r.period, times(r.repeated)).in(dim))
+	case r.frame == nil:
+		t.rest(r.folded, indent+"  ", "runtime frame")
+	case t.isFault(r.frame):
+		t.frame(indent[:len(indent)-2]+"> ", *r.frame, yellow)
+	default:
+		t.frame(indent, *r.frame, plain)
+	}
 }
 
 // isFault tells whether f, in the crashed goroutine's stack, is the faulting

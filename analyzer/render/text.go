@@ -28,6 +28,7 @@ const (
 	maxMessageLines = 3
 	maxChain        = 2
 	maxVariables    = 9
+	maxValueLines   = 3
 	minFrames       = 5 // of the crashed goroutine; more if there is room
 	maxGroups       = 8
 	maxGroupFrames  = 3
@@ -216,6 +217,13 @@ func plural(n int, what string) string {
 		return "1 " + what
 	}
 	return fmt.Sprintf("%d %ss", n, what)
+}
+
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
 }
 
 // caveats say what is missing and what not to trust.
