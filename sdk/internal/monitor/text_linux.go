@@ -118,7 +118,7 @@ func (m *monitor) drain() {
 		},
 	})
 	if err == nil && !stopped {
-		stopped, err = m.stopAtLine()
+		_, err = m.stopAtLine()
 	}
 	if err != nil {
 		m.lacks("traceback", err)
