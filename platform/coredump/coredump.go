@@ -5,6 +5,7 @@
 package coredump
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/corekit/corekit/platform/elfcore"
@@ -34,7 +35,12 @@ type Core struct {
 
 	held   *process.Held
 	header []byte
+	dead   bool // killed while it was read
+
+	objects map[file]bool // that are mapped executable: programs and libraries
 }
+
+var errNoMemory = errors.New("it has ended")
 
 // New looks at a held process and lays out its core. No memory is read yet
 // but for the kernel's tables.
@@ -46,6 +52,9 @@ func New(h *process.Held, opts Options) (*Core, error) {
 	regions, err := h.Regions()
 	if err != nil {
 		return nil, fmt.Errorf("core of process %d: %w", h.PID, err)
+	}
+	if len(regions) == 0 { // an empty list, not an error, is what the kernel has of the dead
+		return nil, fmt.Errorf("core of process %d: %w", h.PID, errNoMemory)
 	}
 	if err := c.layout(regions, opts); err != nil {
 		return nil, fmt.Errorf("core of process %d: %w", h.PID, err)

@@ -2,7 +2,9 @@ package coredump
 
 import (
 	"debug/elf"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 
@@ -28,6 +30,12 @@ const (
 func (c *Core) layout(regions []process.Region, opts Options) error {
 	var lacks lacking
 	all := make([]region, 0, len(regions))
+	c.objects = map[file]bool{}
+	for _, r := range regions {
+		if r.Exec && r.File() {
+			c.objects[file{r.Path, r.Inode}] = true
+		}
+	}
 	for _, r := range regions {
 		if r.File() {
 			c.Image.Files = append(c.Image.Files, elfcore.Mapping{Start: r.Start, End: r.End, Offset: r.Offset, Path: r.Path})
@@ -52,6 +60,12 @@ func (c *Core) layout(regions []process.Region, opts Options) error {
 	}
 }
 
+// file tells mapped files apart.
+type file struct {
+	path  string
+	inode uint64
+}
+
 // region is a mapping with the parts of it that are stored.
 type region struct {
 	process.Region
@@ -67,20 +81,28 @@ func (c *Core) contents(r process.Region, opts Options, lacks *lacking) (runs []
 		return whole, true, nil
 	case strings.HasPrefix(r.Path, "[vvar") || r.Path == "[vsyscall]":
 		return nil, false, nil // the kernel's data; not readable from outside
+	// What nobody may take for zeros is not even described.
 	case r.IO:
 		lacks.add("device memory", r)
-		return nil, true, nil
+		return nil, false, nil
 	case r.DontDump:
 		lacks.add("memory marked MADV_DONTDUMP", r)
-		return nil, true, nil
+		return nil, false, nil
 	case r.Shared && r.File() && !sharedAnonymous(r):
 		lacks.add("shared file mappings", r)
 		return nil, true, nil
-	case r.Shared && r.Size() <= maxShared:
+	case r.Shared && r.Size() <= maxShared && !r.Huge:
 		return whole, r.Read || r.Write, nil
 	}
 	runs, err = c.held.Populated(r)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission):
+		// No pagemap here (gVisor, or a kernel without
+		// CONFIG_PROC_PAGE_MONITOR): zeros for the pages that are not there.
+		if runs = whole; !r.Read && !r.Write && !r.Exec {
+			runs = nil
+		}
+	case err != nil:
 		return nil, false, err
 	}
 	if !r.Read && !r.Write && !r.Exec && len(runs) == 0 {
@@ -103,7 +125,7 @@ func (c *Core) fileParts(r process.Region, runs []process.Range, opts Options, l
 		}
 		return append([]process.Range{{Start: r.Start, End: r.Start + page}}, runs...)
 	}
-	if r.Exec || c.isELF(r.Start) || r.Size() <= 1<<20 {
+	if c.objects[file{r.Path, r.Inode}] || c.isELF(r.Start) || r.Size() <= 1<<20 {
 		return []process.Range{r.Range}
 	}
 	lacks.add("unmodified pages of private file mappings", r)
@@ -117,9 +139,14 @@ func (c *Core) isELF(addr uint64) bool {
 }
 
 // sharedAnonymous reports whether a shared mapping with an inode is memory all
-// the same: memfd_create, System V shared memory, MAP_SHARED|MAP_ANONYMOUS.
+// the same: memfd_create, System V shared memory, MAP_SHARED|MAP_ANONYMOUS, that
+// with a name (PR_SET_VMA_ANON_NAME), and that of huge pages.
 func sharedAnonymous(r process.Region) bool {
-	return r.Deleted && (strings.HasPrefix(r.Path, "/memfd:") || strings.HasPrefix(r.Path, "/SYSV") || r.Path == "/dev/zero")
+	if strings.HasPrefix(r.Path, "[anon_shmem:") {
+		return true
+	}
+	return r.Deleted && (strings.HasPrefix(r.Path, "/memfd:") || strings.HasPrefix(r.Path, "/SYSV") ||
+		r.Path == "/dev/zero" || r.Path == "/anon_hugepage")
 }
 
 // appendSegments turns a region's runs into segments: each holds a run and

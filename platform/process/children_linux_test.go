@@ -229,6 +229,23 @@ func pagesChild() {
 
 	tell("untouched", mmap(-1, 300, unix.PROT_READ, anonymous))
 
+	b = mmap(-1, 16, readWrite, anonymous)
+	sum := byte(0)
+	for i := range 16 {
+		sum += b[i*pageSize]
+	}
+	b[7*pageSize] = sum + 1
+	tell("looked-at", b, 7)
+
+	// More runs than one scan returns.
+	b = mmap(-1, 4096, readWrite, anonymous)
+	even = nil
+	for i := 0; i < 4096; i += 2 {
+		b[i*pageSize] = 1
+		even = append(even, i)
+	}
+	tell("many", b, even...)
+
 	b = mmap(-1, 8, readWrite, anonymous)
 	for i := range 8 {
 		b[i*pageSize] = 1

@@ -1,10 +1,8 @@
 package process
 
 import (
-	"encoding/binary"
 	"fmt"
 	"io"
-	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -32,54 +30,4 @@ func (p *Process) readAt(b []byte, addr int64) (int, error) {
 		n += m
 	}
 	return n, nil
-}
-
-// The bits of an entry in /proc/PID/pagemap
-// (Documentation/admin-guide/mm/pagemap.rst).
-const (
-	pagePresent = 1 << 63
-	pageSwapped = 1 << 62
-	pageFile    = 1 << 61 // of a file, or shared anonymous
-	pageGuard   = 1 << 58 // MADV_GUARD_INSTALL; looks swapped but holds nothing (since 6.15)
-)
-
-func (p *Process) populated(r Region) ([]Range, error) {
-	whole := []Range{r.Range}
-	if r.HasDetail && !r.Huge && !r.Shared {
-		switch {
-		case r.Anonymous == r.Size():
-			return whole, nil
-		case r.Anonymous == 0 && r.Swap == 0:
-			return nil, nil
-		}
-	}
-	f, err := p.file("pagemap", unix.O_RDONLY)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-
-	page := uint64(os.Getpagesize())
-	buf := make([]byte, 256<<10)
-	var out []Range
-	for addr := r.Start; addr < r.End; {
-		want := min(uint64(len(buf)), (r.End-addr)/page*8)
-		n, err := f.ReadAt(buf[:want], int64(addr/page*8))
-		if n == 0 {
-			return nil, fmt.Errorf("pages of process %d at %#x: %w", p.PID, addr, err)
-		}
-		for i := 0; i+8 <= n; i += 8 {
-			e := binary.NativeEndian.Uint64(buf[i:])
-			own := e&pageGuard == 0 && (e&pageSwapped != 0 || e&pagePresent != 0 && (r.Shared || r.Huge || e&pageFile == 0))
-			if own {
-				if k := len(out) - 1; k >= 0 && out[k].End == addr {
-					out[k].End += page
-				} else {
-					out = append(out, Range{addr, addr + page})
-				}
-			}
-			addr += page
-		}
-	}
-	return out, nil
 }
