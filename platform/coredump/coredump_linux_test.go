@@ -264,8 +264,12 @@ type killer struct {
 func (k *killer) Write(b []byte) (int, error) {
 	if k.n += int64(len(b)); k.n >= k.after && k.pid != 0 {
 		unix.Kill(k.pid, unix.SIGKILL)
-		for b := []byte{'R'}; len(b) > 0 && b[0] != 'Z'; {
-			_, b, _ = bytes.Cut(must(os.ReadFile(fmt.Sprintf("/proc/%d/stat", k.pid))), []byte(") "))
+		for alive := true; alive; {
+			alive = false
+			for _, stat := range must(filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", k.pid))) {
+				b, _ := os.ReadFile(stat)
+				alive = alive || len(b) > 0 && !bytes.Contains(b, []byte(") Z "))
+			}
 		}
 		k.pid = 0
 	}
@@ -338,9 +342,10 @@ func TestOtherReaders(t *testing.T) {
 		args []string
 		want []string
 	}{
-		{[]string{"gdb", "-batch", "-nx", "-ex", "info threads", "-ex", fmt.Sprintf("p/x *(unsigned char*)%#x", anon+2*pageSize),
-			"-ex", fmt.Sprintf("p/x *(unsigned char*)%#x", anon+3*pageSize), "-ex", "p $_siginfo.si_signo", "-ex", "info proc", self, path},
-			[]string{"Program terminated with signal SIGABRT", fmt.Sprintf("* 1    LWP %d", first), fmt.Sprintf("LWP %d", c.Process.Pid), "$1 = 0x3", "$2 = 0x0", "$3 = 6"}},
+		{[]string{"gdb", "-batch", "-nx", "-iex", "set auto-load off", "-ex", "info threads", "-ex", fmt.Sprintf("x/xb %#x", anon+2*pageSize),
+			"-ex", fmt.Sprintf("x/xb %#x", anon+3*pageSize), "-ex", "p $_siginfo.si_signo", "-ex", "info proc", self, path},
+			[]string{"Program terminated with signal SIGABRT", fmt.Sprintf("* 1    LWP %d", first), fmt.Sprintf("LWP %d", c.Process.Pid),
+				fmt.Sprintf("%#x:\t0x03", anon+2*pageSize), fmt.Sprintf("%#x:\t0x00", anon+3*pageSize), "$1 = 6"}},
 		{[]string{"eu-readelf", "-n", path}, []string{
 			fmt.Sprintf("pid: %d, ppid: %d", c.Process.Pid, os.Getpid()), "cursig: 6\n", "FILE", self, "si_signo: 6", "PHNUM"}},
 		{[]string{"readelf", "-lW", path}, []string{"CORE (Core file)", "NOTE", fmt.Sprintf("0x%016x", anon), "RW  0x1000"}},
