@@ -30,7 +30,7 @@ func TestShown(t *testing.T) {
 		{"single by name", one, "\n", "single", process.Stop},
 		{"fatal shows all", one[len("panic: x\n"):], "\n", "", process.GoOnward},
 	} {
-		text := crashText{buf: []byte(c.text)}
+		text := crashText{buf: []byte(c.text), last: c.text[len(c.text)-1]}
 		if got := text.shown(c.level, []byte(c.next)); got != c.want {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
 		}

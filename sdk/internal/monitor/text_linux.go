@@ -56,9 +56,8 @@ func (t *crashText) full() bool { return len(t.buf) >= maxText }
 var goroutineHeader = []byte("goroutine ")
 
 // shown tells whether the program has printed as much as it would have without
-// us, now that it is about to print next: after a panic only the
-// goroutine that panicked, unless GOTRACEBACK says otherwise. An empty line
-// ends that goroutine's stack (runtime/traceback.go, tracebackothers).
+// us, now that it is about to print next: after a panic only the goroutine that
+// panicked, unless GOTRACEBACK says otherwise.
 func (t *crashText) shown(level string, next []byte) process.Verdict {
 	if level != "" && level != "single" && level != "1" {
 		return process.GoOnward
@@ -67,11 +66,15 @@ func (t *crashText) shown(level string, next []byte) process.Verdict {
 	if n := min(len(t.buf), len(begin)); string(t.buf[:n]) != begin[:n] {
 		return process.GoOnward
 	}
-	if string(next) == "\n" && bytes.HasSuffix(t.buf, []byte("\n")) && bytes.Contains(t.buf, goroutineHeader) {
+	if endsStack(t.last, next) && bytes.Contains(t.buf, goroutineHeader) {
 		return process.Stop
 	}
 	return process.Go
 }
+
+// endsStack reports whether next, behind text that ends with last, is the empty
+// line behind a goroutine's stack (runtime/traceback.go, tracebackothers).
+func endsStack(last byte, next []byte) bool { return last == '\n' && string(next) == "\n" }
 
 // drain lets the program print its crash text and keeps it. If the program is
 // held, it is held again afterwards, on the brink of its death.
@@ -118,25 +121,25 @@ func (m *monitor) drain() {
 		},
 	})
 	if err == nil && !stopped {
-		_, err = m.stopAtLine()
+		_, err = m.stopAtGoroutine()
 	}
 	if err != nil {
 		m.lacks("traceback", err)
 	}
 }
 
-// stopAtLine stops the program, which has more to print than anybody waits for,
-// before it begins the next line, so that ours does not end up in the middle.
-func (m *monitor) stopAtLine() (bool, error) {
+// stopAtGoroutine stops the program, which has more to print than anybody waits
+// for, before its next goroutine, so that our line does not end up within one.
+func (m *monitor) stopAtGoroutine() (bool, error) {
 	limit := time.Now().Add(textPatience / 10)
 	return m.held.WatchDeath(process.Watch{
 		TID:  m.crasher,
 		Poll: func() bool { return m.text.read(0) && time.Now().Before(limit) },
-		Write: func(fd int, _ []byte) process.Verdict {
+		Write: func(fd int, data []byte) process.Verdict {
 			for m.pipeLen() > 0 {
 				m.text.read(0)
 			}
-			if fd == 2 && m.text.last == '\n' {
+			if fd == 2 && endsStack(m.text.last, data) {
 				return process.Stop
 			}
 			return process.Go
