@@ -2,6 +2,9 @@ package elfcore_test
 
 import (
 	"bytes"
+	"debug/elf"
+	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -20,12 +23,18 @@ func tool(t *testing.T, name string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
 	if err != nil {
-		if os.Getenv("COREKIT_REQUIRE_TOOLS") == "1" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
+		skip(t, err)
 	}
 	return path
+}
+
+// skip skips a test for lack of something that not every machine has.
+func skip(t *testing.T, why ...any) {
+	t.Helper()
+	if os.Getenv("COREKIT_REQUIRE_TOOLS") == "1" {
+		t.Fatal(why...)
+	}
+	t.Skip(why...)
 }
 
 // output runs a program and returns what it prints.
@@ -47,10 +56,10 @@ func kernelCore(t *testing.T) (exe, core string) {
 	t.Helper()
 	pattern, err := os.ReadFile("/proc/sys/kernel/core_pattern")
 	if err != nil || !regexp.MustCompile(`^[a-z._]+\n$`).Match(pattern) {
-		t.Skipf("core_pattern is no plain relative name, but %q", pattern)
+		skip(t, fmt.Sprintf("core_pattern is no plain relative name, but %q", pattern))
 	}
 	if exec.Command("sh", "-c", "ulimit -c unlimited").Run() != nil {
-		t.Skip("the hard limit forbids core files")
+		skip(t, "the hard limit forbids core files")
 	}
 	dir := t.TempDir()
 	exe = filepath.Join(dir, "crash")
@@ -177,6 +186,104 @@ func TestKernelCore(t *testing.T) {
 	}
 }
 
+// TestAsElfutils compares threads, registers and mapped files with what
+// eu-readelf reads.
+func TestAsElfutils(t *testing.T) {
+	tool(t, "eu-readelf")
+	_, path := kernelCore(t)
+	core := open(t, path)
+	text := output(t, "", "eu-readelf", "-n", path)
+	all := func(pattern string) (out [][]string) {
+		return regexp.MustCompile(pattern).FindAllStringSubmatch(text, -1)
+	}
+	statuses := all(`cursig: (\d+)\n.*\n.*\n +pid: (\d+), ppid: (\d+), pgrp: (\d+), sid: (\d+)\n`)
+	if len(statuses) != len(core.Threads) || len(statuses) == 0 {
+		t.Fatalf("%d threads, want %d", len(core.Threads), len(statuses))
+	}
+	for i, th := range core.Threads {
+		if got := strings.Fields(fmt.Sprint(th.Signal, th.TID, th.PPID, th.PGRP, th.SID)); !cmp.Equal(got, statuses[i][1:]) {
+			t.Errorf("thread %d: %v, want %v", i, got, statuses[i][1:])
+		}
+	}
+	if core.Machine == elf.EM_X86_64 {
+		pcs, sps := all(`rip: +0x([0-9a-f]+)`), all(`rsp: +0x([0-9a-f]+)`)
+		for i, th := range core.Threads {
+			g, _ := elfcore.GeneralRegisters(core.Machine, th.Regs)
+			if got := fmt.Sprintf("%016x %016x", g[16], g[7]); got != pcs[i][1]+" "+sps[i][1] {
+				t.Errorf("thread %d: pc and sp %s, want %s %s", i, got, pcs[i][1], sps[i][1])
+			}
+		}
+	}
+	files := all(`(?m)^ +([0-9a-f]+)-([0-9a-f]+) ([0-9a-f]+) \d+ +(/.*)$`)
+	if len(files) != len(core.Files) || len(files) == 0 {
+		t.Fatalf("%d files, want %d", len(core.Files), len(files))
+	}
+	for i, m := range core.Files {
+		if got := fmt.Sprintf("%08x-%08x %08x %s", m.Start, m.End, m.Offset, m.Path); got != fmt.Sprintf("%s-%s %s %s", files[i][1], files[i][2], files[i][3], files[i][4]) {
+			t.Errorf("file %d: %s, want %v", i, got, files[i][1:])
+		}
+	}
+}
+
+// TestCutAnywhere cuts a core off at many lengths.
+func TestCutAnywhere(t *testing.T) {
+	_, path := kernelCore(t)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := open(t, path)
+	lengths := []int{0, 1, 4, 63, 64, 65, 119, 120, len(data) - 1}
+	for n := 200; n < len(data); n += n / 7 {
+		lengths = append(lengths, n)
+	}
+	opened := 0
+	for _, n := range lengths {
+		core, err := elfcore.Open(bytes.NewReader(data[:n]), int64(n))
+		if err != nil {
+			if !errors.Is(err, elfcore.ErrFormat) && !errors.Is(err, elfcore.ErrNoThreads) {
+				t.Errorf("%d bytes: %v", n, err)
+			}
+			continue
+		}
+		opened++
+		if core.Missing() != int64(len(data)-n) {
+			t.Errorf("%d bytes: Missing() = %d, want %d", n, core.Missing(), len(data)-n)
+		}
+		for i, s := range core.Segments {
+			want := min(s.Filesz, uint64(max(0, int64(n)-core.Offset(i))))
+			p := make([]byte, 8)
+			if core.Stored(i) != want {
+				t.Errorf("%d bytes: %d of segment %d are stored, want %d", n, core.Stored(i), i, want)
+			}
+			m, err := core.ReadMemory(p, s.Addr+want-min(want, 4))
+			q := make([]byte, 8)
+			whole.ReadMemory(q, s.Addr+want-min(want, 4))
+			if want < s.Filesz && (m != int(min(want, 4)) || !errors.Is(err, elfcore.ErrTruncated)) || !bytes.Equal(p[:m], q[:m]) {
+				t.Errorf("%d bytes: ReadMemory at the end of segment %d = %d, %v", n, i, m, err)
+			}
+		}
+	}
+	if opened < 10 {
+		t.Errorf("%d of %d lengths could be opened", opened, len(lengths))
+	}
+}
+
+// TestOtherFiles opens what is no core.
+func TestOtherFiles(t *testing.T) {
+	for path, want := range map[string]error{
+		"/proc/self/exe": elfcore.ErrNotCore, "core_linux_test.go": elfcore.ErrFormat, "/dev/null": elfcore.ErrFormat,
+	} {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := elfcore.Open(bytes.NewReader(data), int64(len(data))); !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", path, err, want)
+		}
+	}
+}
+
 func TestOtherReaders(t *testing.T) {
 	exe, path := kernelCore(t)
 	again := rewrite(t, open(t, path))
@@ -233,7 +340,7 @@ func TestGcore(t *testing.T) {
 	prefix := filepath.Join(t.TempDir(), "core")
 	out, err := exec.Command("gdb", "-batch", "-nx", "-p", strconv.Itoa(cmd.Process.Pid), "-ex", "gcore "+prefix).CombinedOutput()
 	if _, statErr := os.Stat(prefix); statErr != nil {
-		t.Skipf("gdb may not attach here: %v\n%s", err, out)
+		skip(t, fmt.Sprintf("gdb may not attach here: %v\n%s", err, out))
 	}
 	core := open(t, prefix)
 	if core.Process.PID != cmd.Process.Pid || core.Missing() != 0 || len(core.Files) == 0 {

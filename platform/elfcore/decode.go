@@ -13,13 +13,18 @@ import (
 // readNotes reads one PT_NOTE. A note that makes no sense is passed over; the
 // ones before and behind it still count.
 func (f *File) readNotes(p elf.Prog64) error {
-	if f.notes += p.Filesz; f.notes > maxNotes || p.Filesz > maxNotes {
-		return fmt.Errorf("more than %d bytes of notes: %w", maxNotes, ErrFormat)
+	if p.Filesz > maxNotes {
+		return fmt.Errorf("%d bytes of notes: %w", p.Filesz, ErrFormat)
 	}
 	if p.Off > uint64(f.size) {
 		return nil // cut off before them
 	}
-	b := make([]byte, min(p.Filesz, uint64(f.size)-p.Off))
+	n := min(p.Filesz, uint64(f.size)-p.Off)
+	// What the file holds but once must not take memory twice.
+	if f.notes += n; f.notes > min(maxNotes, uint64(f.size)) {
+		return fmt.Errorf("notes that overlap: %w", ErrFormat)
+	}
+	b := make([]byte, n)
 	if n, err := f.ReadAt(b, int64(p.Off)); n < len(b) {
 		return fmt.Errorf("notes: %w", err)
 	}

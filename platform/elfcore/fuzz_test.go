@@ -59,6 +59,25 @@ func small(m elf.Machine) *elfcore.Image {
 	}
 }
 
+// scan is ReadMemory byte by byte; data is the core file.
+func scan(core *elfcore.File, data, p []byte, addr uint64) (int, error) {
+next:
+	for n := range p {
+		for i, s := range core.Segments {
+			switch at := addr + uint64(n); {
+			case at < s.Addr || at-s.Addr >= s.Filesz:
+			case uint64(core.Offset(i))+at-s.Addr >= uint64(len(data)):
+				return n, elfcore.ErrTruncated
+			default:
+				p[n] = data[uint64(core.Offset(i))+at-s.Addr]
+				continue next
+			}
+		}
+		return n, elfcore.ErrNotPresent
+	}
+	return len(p), nil
+}
+
 // FuzzOpen checks that whatever opens is in order, can be read without a
 // panic, and says the same when it is written and opened again.
 func FuzzOpen(f *testing.F) {
@@ -68,6 +87,19 @@ func FuzzOpen(f *testing.F) {
 		f.Add(b[:300])
 	}
 	f.Add([]byte(elf.ELFMAG))
+	// Of two segments that overlap, one that is cut by more than the file has.
+	img := small(elf.EM_X86_64)
+	b := coreBytes(f, img)
+	le := binary.LittleEndian
+	first, second := b[64+56:], b[64+2*56:]
+	le.PutUint64(first[16:], 0x1000)
+	le.PutUint64(first[32:], 1<<63)
+	le.PutUint64(first[40:], ^uint64(0)-0x8000)
+	le.PutUint64(second[8:], 0x7000)
+	le.PutUint64(second[16:], 0x2000)
+	le.PutUint64(second[32:], ^uint64(0)-0x3000)
+	le.PutUint64(second[40:], ^uint64(0)-0x3000)
+	f.Add(b)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		core, err := elfcore.Open(bytes.NewReader(b), int64(len(b)))
 		_, _ = elfcore.BuildID(bytes.NewReader(b))
@@ -86,10 +118,12 @@ func FuzzOpen(f *testing.F) {
 				t.Fatalf("segment %d of %+v is out of order", i, core.Segments)
 			}
 			end = s.Addr + s.Memsz
-			p := make([]byte, 16)
 			for _, at := range []uint64{s.Addr, s.Addr + core.Stored(i) - 8, s.Addr + s.Filesz - 8, end - 8} {
-				if n, err := core.ReadMemory(p, at); (err == nil) != (n == len(p)) {
-					t.Fatalf("ReadMemory(%#x) = %d, %v", at, n, err)
+				p, q := make([]byte, 16), make([]byte, 16)
+				n, err := core.ReadMemory(p, at)
+				want, why := scan(core, b, q, at)
+				if n != want || !errors.Is(err, why) || !bytes.Equal(p[:n], q[:n]) {
+					t.Fatalf("ReadMemory(%#x) = %d, %v, %x; want %d, %v, %x", at, n, err, p[:n], want, why, q[:want])
 				}
 			}
 		}

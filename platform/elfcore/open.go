@@ -202,7 +202,8 @@ func (f *File) arrange(segs []placed) {
 				continue
 			}
 			stored := min(cut, s.Filesz)
-			s.Addr, s.Memsz, s.Filesz, s.off = end, s.Memsz-cut, s.Filesz-stored, s.off+stored
+			s.Addr, s.Memsz, s.Filesz = end, s.Memsz-cut, s.Filesz-stored
+			s.off = min(s.off+min(stored, maxSize), maxSize)
 		}
 		end = s.Addr + s.Memsz
 		f.Segments = append(f.Segments, s.Segment)
