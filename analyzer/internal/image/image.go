@@ -33,6 +33,7 @@ type Image struct {
 	bias    uint64
 	regions []region
 	lacks   []string
+	lacking map[string]bool // those in lacks
 
 	mu      sync.Mutex
 	sources map[string]*source          // by path as in the core; nil: not at hand
@@ -51,6 +52,7 @@ type Image struct {
 func New(core *elfcore.File, exe io.ReaderAt, exeSize int64, files Files) (*Image, error) {
 	im := &Image{
 		core: core, files: files, exePath: exePath(core),
+		lacking: map[string]bool{},
 		sources: map[string]*source{}, objects: map[string]*elfcore.Program{},
 	}
 	if exe != nil {

@@ -1,9 +1,6 @@
 package image
 
-import (
-	"math"
-	"slices"
-)
+import "math"
 
 // region is a piece of the address space with one source. Regions ascend and
 // do not overlap.
@@ -107,9 +104,7 @@ func (im *Image) fromFile(r region) []region {
 	m := im.core.Files[r.mapping]
 	r.src = im.source(m)
 	if r.src == nil {
-		if path := cleanPath(m.Path); !slices.Contains(im.lacks, path) {
-			im.lacks = append(im.lacks, path)
-		}
+		im.lack(cleanPath(m.Path))
 		r.kind = absent
 		return []region{r}
 	}
@@ -121,6 +116,14 @@ func (im *Image) fromFile(r region) []region {
 	head, tail, rest := r.cut(r.start, r.start+have), r.cut(r.start+have, min(page, r.end)), r.cut(min(page, r.end), r.end)
 	tail.kind, rest.kind = zeros, absent
 	return appendRegion(appendRegion(appendRegion(nil, head), tail), rest)
+}
+
+// lack notes once that a file is not at hand.
+func (im *Image) lack(path string) {
+	if !im.lacking[path] {
+		im.lacking[path] = true
+		im.lacks = append(im.lacks, path)
+	}
 }
 
 // assign tells regions of mapped files which segment they are in, splitting
