@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -365,6 +366,8 @@ func TestOtherReaders(t *testing.T) {
 			if err != nil {
 				t.Errorf("%v\n%s", err, out)
 			}
+			// With libthread_db gdb has a longer name for threads.
+			out = regexp.MustCompile(`Thread 0x[0-9a-f]+ \((LWP \d+)\)`).ReplaceAll(out, []byte("$1"))
 			for _, want := range tt.want {
 				if !bytes.Contains(out, []byte(want)) {
 					t.Errorf("it does not say %q:\n%.3000s", want, out)
