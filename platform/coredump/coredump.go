@@ -76,3 +76,7 @@ func (c *Core) Stored() int64 {
 	}
 	return int64(n)
 }
+
+// Killed reports whether the process was killed while WriteTo read its memory,
+// so that the rest of it is zeros.
+func (c *Core) Killed() bool { return c.dead }

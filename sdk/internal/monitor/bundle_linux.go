@@ -77,7 +77,7 @@ func (m *monitor) addCore(core *coredump.Core) error {
 	for _, miss := range core.Missing {
 		m.man.Missing = append(m.man.Missing, bundle.Missing{What: "core", Why: miss})
 	}
-	m.man.Complete = len(m.held.Unstopped) == 0
+	m.man.Complete = len(m.held.Unstopped) == 0 && !core.Killed()
 	m.man.HeldMS = time.Since(m.begun).Milliseconds()
 	m.man.Threads = len(core.Image.Threads)
 	m.man.Core = bundle.CoreInfo{Size: size, Stored: core.Stored(), TID: m.crasher}
