@@ -15,6 +15,7 @@ type analyzeOptions struct {
 	analyzer.Options
 	json    bool
 	verbose bool
+	dir     string
 	color   *colorMode
 }
 
@@ -27,15 +28,22 @@ func newAnalyze(color *colorMode) *cobra.Command {
 program died, the faulting frame with its source, arguments and locals, the
 stack and the other goroutines, grouped.
 
-Nothing from the bundle is executed, and nothing is fetched from the network.`,
-		Example: `  corekit analyze server-20261121T084400Z-1.tar.gz
+Nothing from the bundle is executed, and nothing is fetched from the network.` + bundleHelp,
+		Example: `  corekit analyze latest
+  corekit analyze server-20261121T084400Z-1.tar.gz
   corekit analyze --json server-20261121T084400Z-1.tar.gz | jq .crash
   corekit analyze --exe ./server core.1234`,
-		Args: takes("a bundle or a core file", 1, 1),
+		Args:              takes("a bundle or a core file", 1, 1),
+		ValidArgsFunction: completeBundles(&o.dir, false),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runAnalyze(cmd.Context(), cmd.OutOrStdout(), args[0], o)
+			path, err := resolve(o.dir, args[0])
+			if err != nil {
+				return err
+			}
+			return runAnalyze(cmd.Context(), cmd.OutOrStdout(), path, o)
 		},
 	}
+	addDir(cmd, &o.dir)
 	f := cmd.Flags()
 	f.StringVar(&o.Exe, "exe", "", "the `program` that dumped the core")
 	f.BoolVar(&o.json, "json", false, "print the report as JSON (schema 1)")

@@ -72,7 +72,8 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	})
 	root.SuggestionsMinimumDistance = 2
 	root.SetHelpCommand(newHelp())
-	root.AddCommand(newAnalyze(&color), newCompletion(), newDemo(&color), newVersion())
+	root.AddCommand(newAnalyze(&color), newCompletion(), newDemo(&color), newExtract(), newList(), newPrune(), newShow(),
+		newVerify(), newVersion())
 	return root
 }
 
