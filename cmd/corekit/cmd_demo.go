@@ -72,9 +72,12 @@ func runDemo(ctx context.Context, out *lineWriter, name string, o demoOptions) e
 		return err
 	}
 	defer os.RemoveAll(tmp)
-	dir := o.keep
-	if dir == "" {
-		dir = filepath.Join(tmp, "bundles")
+	dir := filepath.Join(tmp, "bundles")
+	if o.keep != "" {
+		// The example runs elsewhere.
+		if dir, err = filepath.Abs(o.keep); err != nil {
+			return err
+		}
 	}
 	app := filepath.Join(tmp, name)
 	d := demo{ctx: ctx, out: out}

@@ -27,6 +27,7 @@ func newHelp() *cobra.Command {
 				return unknownVerb(cmd.Root(), args[0])
 			}
 			verb.InitDefaultHelpFlag()
+			verb.InitDefaultVersionFlag()
 			return verb.Help()
 		},
 	}

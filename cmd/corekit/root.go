@@ -60,7 +60,7 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	root.SetHelpTemplate(helpTemplate)
 	root.SetUsageTemplate(usageTemplate)
 	root.SetVersionTemplate("{{.Version}}\n")
-	root.PersistentFlags().Var(&color, "color", "color the output: auto, always or never")
+	root.PersistentFlags().Var(&color, "color", "use colors: auto, always or never")
 	root.RegisterFlagCompletionFunc("color", cobra.FixedCompletions(
 		[]string{string(colorAuto), string(colorAlways), string(colorNever)}, cobra.ShellCompDirectiveNoFileComp))
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
