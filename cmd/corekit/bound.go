@@ -67,13 +67,14 @@ func parseSize(s string) (int64, error) {
 		return 0, err
 	}
 	unit := strings.ToUpper(strings.TrimSpace(s[len(digits):]))
-	unit = strings.TrimSuffix(strings.TrimSuffix(unit, "B"), "I")
-	power := strings.Index("KMGT", unit) + 1
-	if unit == "" {
-		power = 0
+	if unit != "" && unit != "B" {
+		power := strings.IndexByte("KMGT", unit[0]) + 1
+		if rest := unit[1:]; power == 0 || rest != "" && rest != "B" && rest != "IB" {
+			return 0, strconv.ErrSyntax
+		}
+		n *= math.Pow(1024, float64(power))
 	}
-	n *= math.Pow(1024, float64(power))
-	if len(unit) > 1 || power == 0 && unit != "" || !(n >= 0 && n < math.MaxInt64) {
+	if !(n >= 0 && n < math.MaxInt64) { // nor NaN
 		return 0, strconv.ErrRange
 	}
 	return int64(n), nil

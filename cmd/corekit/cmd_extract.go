@@ -59,7 +59,7 @@ and writes nothing outside its directory.` + bundleHelp,
 	}
 	addDir(cmd, &o.dir)
 	f := cmd.Flags()
-	f.StringVarP(&o.to, "directory", "C", ".", "unpack below this `directory`; it is made if missing")
+	f.StringVarP(&o.to, "directory", "C", ".", "unpack below `DIR`, which is made if missing")
 	f.BoolVar(&o.force, "force", false, "replace files that are there already")
 	cmd.MarkFlagDirname("directory")
 	return cmd
