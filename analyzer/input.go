@@ -217,12 +217,12 @@ func (in *input) bundleCore() error {
 	return nil
 }
 
-// Open returns a mapped file by its path in the dead process: the bundle's. A
-// bare core has only what this machine has under the same name, and that is
-// not trusted to be the same file.
+// Open returns a mapped file by its path in the dead process: the bundle's. For
+// a bare core it is this machine's of that name, if that is a program or a
+// library; package image makes sure that it is the one that was mapped.
 func (in *input) Open(p string) (io.ReaderAt, int64, error) {
 	if in.bundle == nil {
-		return nil, 0, fmt.Errorf("%s: %w", p, fs.ErrNotExist)
+		return in.openLocal(p)
 	}
 	name, ok := in.members[p]
 	if !ok {
@@ -234,4 +234,27 @@ func (in *input) Open(p string) (io.ReaderAt, int64, error) {
 	}
 	in.closers = append(in.closers, m)
 	return in.damage.watch(m), m.Size, nil
+}
+
+// openLocal opens a program or a library, and nothing else: the path comes from
+// the core, and no device is to be touched and no secret to be shown because a
+// core says so.
+func (in *input) openLocal(p string) (io.ReaderAt, int64, error) {
+	st, err := os.Stat(p)
+	if err != nil {
+		return nil, 0, err
+	}
+	if !st.Mode().IsRegular() {
+		return nil, 0, fmt.Errorf("%s: not a regular file", p)
+	}
+	f, err := os.Open(p)
+	if err != nil {
+		return nil, 0, err
+	}
+	in.closers = append(in.closers, f)
+	var magic [4]byte
+	if _, err := f.ReadAt(magic[:], 0); err != nil || string(magic[:]) != "\x7fELF" {
+		return nil, 0, fmt.Errorf("%s: neither a program nor a library", p)
+	}
+	return f, st.Size(), nil
 }
