@@ -15,7 +15,9 @@ func main() {
 	sdk.Start(sdk.Config{})
 	go pprof.Do(context.Background(), pprof.Labels("tenant", "acme"), wait)
 	time.Sleep(50 * time.Millisecond)
-	// The runtime notes when a wait began at the first collection that sees it.
+	// The runtime stamps a wait when a collection sees it, with the time of the
+	// collection before.
+	runtime.GC()
 	runtime.GC()
 	time.Sleep(1200 * time.Millisecond)
 	panic("tired")
