@@ -66,7 +66,7 @@ func (r *Recorder) armMonitor(c Config) error {
 		return err
 	}
 	defer hook.close()
-	pid, err := monitor.Spawn(monitor.Spec{
+	pid, err := monitor.Start(monitor.Spec{
 		PID: os.Getpid(), Prefill: hook.prefill, Dir: c.Dir,
 		MaxBundles: c.MaxBundles, MaxBytes: c.MaxBytes, MaxHold: c.MaxHold,
 		WithArgs: c.WithArgs, WithEnv: c.WithEnv, Traceback: os.Getenv("GOTRACEBACK"),

@@ -9,7 +9,7 @@ import (
 )
 
 func TestSpecRoundTrip(t *testing.T) {
-	want := Spec{PID: 1, Prefill: 4032, Dir: "/var/crash \"x\"", MaxBundles: 3, MaxBytes: 1 << 40, MaxHold: time.Minute, WithEnv: true, Traceback: "all", Attempt: 2}
+	want := Spec{PID: 1, Prefill: 4032, Dir: "/var/crash \"x\"", MaxBundles: 3, MaxBytes: 1 << 40, MaxHold: time.Minute, WithEnv: true, Traceback: "all"}
 	var got Spec
 	if err := json.Unmarshal([]byte(want.encode()), &got); err != nil || got != want {
 		t.Errorf("%+v, %v, want %+v", got, err, want)

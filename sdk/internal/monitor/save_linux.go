@@ -3,11 +3,11 @@ package monitor
 import (
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/corekit/corekit/platform/process"
 	"github.com/corekit/corekit/sdk/bundle"
+	"github.com/corekit/corekit/sdk/internal/standby"
 	"golang.org/x/sys/unix"
 )
 
@@ -22,28 +22,39 @@ type monitor struct {
 	man     bundle.Manifest
 	out     *bundle.Writer
 	text    crashText
+
+	// stderr is the program's, kept open if nothing keeps the program alive
+	// until all is said; -1 otherwise.
+	stderr int
+}
+
+// say writes a line to the program's standard error.
+func (m *monitor) say(line string) {
+	if m.stderr >= 0 {
+		standby.SayTo(m.stderr, line)
+		return
+	}
+	standby.Say(m.PID, line)
 }
 
 // save writes the bundle of the crashing program and lets it die. It returns
 // the monitor's exit status.
 func (m *monitor) save() int {
-	stop := m.watchdog()
-	defer stop()
 	path, err := m.trySave()
 	switch {
 	case err != nil && path == "":
-		say(m.PID, "the crash was not saved: "+err.Error())
+		m.say("the crash was not saved: "+err.Error())
 	case err != nil:
-		say(m.PID, fmt.Sprintf("the crash was saved in part to %s: %v", path, err))
+		m.say(fmt.Sprintf("the crash was saved in part to %s: %v", path, err))
 	default:
-		say(m.PID, "the crash was saved to "+path)
+		m.say("the crash was saved to "+path)
 	}
 	m.end(path != "" && err == nil)
 	if path != "" {
 		// Errors here concern old bundles only; the next crash tries again.
 		m.store().Prune(path)
 	}
-	return exitDone
+	return standby.ExitDone
 }
 
 // trySave returns the bundle's path, and what kept it from being whole.
@@ -60,6 +71,11 @@ func (m *monitor) trySave() (string, error) {
 	}
 	if why != nil {
 		m.lacks("core", why)
+		if m.held == nil {
+			// It dies as soon as its text is read, before there is a bundle to
+			// name. Whoever reads its standard error to the end waits for us.
+			m.stderr, _ = standby.OpenStderr(m.PID)
+		}
 		if err := m.smallBundle(why); err != nil {
 			m.drain()
 			return "", err
@@ -118,16 +134,6 @@ func (m *monitor) end(saved bool) {
 		}
 	}
 	m.held.Release()
-}
-
-// watchdog ends the monitor if it holds the program for too long: the kernel
-// then lets the program go. It is no deadline in the code that saves, as that
-// may be stuck in a write to a dead disk.
-func (m *monitor) watchdog() (stop func() bool) {
-	return time.AfterFunc(m.MaxHold, func() {
-		say(m.PID, fmt.Sprintf("the crash was not saved within %v; the program is let go", m.MaxHold))
-		os.Exit(exitGave)
-	}).Stop
 }
 
 func (m *monitor) store() bundle.Store {

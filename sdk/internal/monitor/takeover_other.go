@@ -6,6 +6,6 @@ import "github.com/corekit/corekit/platform"
 
 func takeOver() {}
 
-func spawn(string, Spec, int) (int, error) {
+func start(Spec, int) (int, error) {
 	return 0, platform.Unsupported("crash monitor", "")
 }

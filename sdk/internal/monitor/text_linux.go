@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/corekit/corekit/platform/process"
+	"github.com/corekit/corekit/sdk/internal/standby"
 	"golang.org/x/sys/unix"
 )
 
@@ -114,7 +115,7 @@ func (m *monitor) drain() {
 			}
 			// Each piece goes to standard error first and then to us, so that
 			// what it has printed so far is in the pipe.
-			for m.pipeLen() > 0 {
+			for standby.PipeLen() > 0 {
 				m.text.read(0)
 			}
 			return m.text.shown(m.Traceback, data)
@@ -136,7 +137,7 @@ func (m *monitor) stopAtGoroutine() (bool, error) {
 		TID:  m.crasher,
 		Poll: func() bool { return m.text.read(0) && time.Now().Before(limit) },
 		Write: func(fd int, data []byte) process.Verdict {
-			for m.pipeLen() > 0 {
+			for standby.PipeLen() > 0 {
 				m.text.read(0)
 			}
 			if fd == 2 && endsStack(m.text.last, data) {
