@@ -15,7 +15,19 @@ import (
 // arm turns on, step by step, all that this system allows. A step that fails
 // leaves the others in force.
 func (r *Recorder) arm(c Config) {
+	if err := room(); err != nil {
+		debug.SetTraceback("crash")
+		r.mode = "kernel"
+		r.fail("descriptors", err, "raise RLIMIT_NOFILE (ulimit -n)")
+		complain("crashes will not be saved: " + err.Error())
+		return
+	}
 	r.armKernel()
+	if err := fit(); err != nil {
+		r.fail("executable", err, "call Start in a program whose main is Go's")
+		complain("crashes will not be saved: " + err.Error())
+		return
+	}
 	dir, err := prepare(c.Dir)
 	if err != nil {
 		r.fail("directory", err, "set Config.Dir or COREKIT_DIR to a directory that can be written")
@@ -32,6 +44,9 @@ func (r *Recorder) arm(c Config) {
 }
 
 func prepare(dir string) (string, error) {
+	if dir == "" {
+		dir = bundle.DefaultDir()
+	}
 	if dir == "" {
 		return "", errors.New("this user has no home and no temporary directory")
 	}

@@ -5,8 +5,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/corekit/corekit/sdk/bundle"
 )
 
 // defaultMaxHold is long enough for tens of gigabytes on a slow disk and short
@@ -21,9 +19,6 @@ func (c Config) withEnvironment() (_ Config, off bool) {
 	}
 	if c.Dir == "" {
 		c.Dir = os.Getenv("COREKIT_DIR")
-	}
-	if c.Dir == "" {
-		c.Dir = bundle.DefaultDir()
 	}
 	if c.MaxBundles == 0 {
 		c.MaxBundles = int(envNumber("COREKIT_MAX_BUNDLES"))

@@ -43,11 +43,11 @@ func (m *monitor) save() int {
 	path, err := m.trySave()
 	switch {
 	case err != nil && path == "":
-		m.say("the crash was not saved: "+err.Error())
+		m.say("the crash was not saved: " + err.Error())
 	case err != nil:
 		m.say(fmt.Sprintf("the crash was saved in part to %s: %v", path, err))
 	default:
-		m.say("the crash was saved to "+path)
+		m.say("the crash was saved to " + path)
 	}
 	m.end(path != "" && err == nil)
 	if path != "" {
