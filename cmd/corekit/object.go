@@ -35,7 +35,7 @@ func addDir(cmd *cobra.Command, dir *string) {
 func openStore(dir string) (bundle.Store, error) {
 	dir = cmp.Or(dir, os.Getenv("COREKIT_DIR"))
 	if dir == "" {
-		dir = bundle.DefaultDir()
+		dir = bundle.FindDefaultDir()
 	}
 	if dir == "" {
 		return bundle.Store{}, &analyzer.Error{

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -83,6 +84,8 @@ func TestScript(t *testing.T) {
 				}
 				env.Setenv(name, strings.TrimSpace(string(out)))
 			}
+			// No script looks at the store of whoever runs it.
+			env.Setenv("COREKIT_DIR", filepath.Join(env.WorkDir, "store"))
 			return nil
 		},
 	})

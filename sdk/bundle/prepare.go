@@ -31,7 +31,28 @@ func Prepare(dir string) error {
 // of the user's below the temporary one. It is the first of these that exists
 // or can be made, and "" if there is none.
 func DefaultDir() string {
-	var dirs []string
+	for _, dir := range defaultDirs() {
+		if trusted(dir) && Prepare(dir) == nil {
+			return dir
+		}
+	}
+	return ""
+}
+
+// FindDefaultDir returns the directory that [DefaultDir] has chosen before: the
+// first that exists. It makes none; if none exists it returns the first that
+// would be tried.
+func FindDefaultDir() string {
+	dirs := defaultDirs()
+	for _, dir := range dirs {
+		if info, err := os.Stat(dir); err == nil && info.IsDir() && trusted(dir) {
+			return dir
+		}
+	}
+	return dirs[0]
+}
+
+func defaultDirs() (dirs []string) {
 	if os.Geteuid() == 0 {
 		dirs = append(dirs, "/var/lib/corekit")
 	}
@@ -40,16 +61,20 @@ func DefaultDir() string {
 	} else if home, err := os.UserHomeDir(); err == nil && filepath.IsAbs(home) {
 		dirs = append(dirs, filepath.Join(home, ".local", "state", "corekit"))
 	}
-	for _, dir := range dirs {
-		if Prepare(dir) == nil {
-			return dir
-		}
+	return append(dirs, temporaryDir())
+}
+
+func temporaryDir() string {
+	return filepath.Join(os.TempDir(), "corekit-"+strconv.Itoa(os.Geteuid()))
+}
+
+// trusted reports whether a default directory may be used. Anybody can guess
+// the name of the temporary one and make it first, to read what goes there or
+// to put a bundle of their own in it.
+func trusted(dir string) bool {
+	if dir != temporaryDir() {
+		return true
 	}
-	// Anybody can guess this name and make it first, to read what goes there
-	// or to put a bundle of their own in it.
-	dir := filepath.Join(os.TempDir(), "corekit-"+strconv.Itoa(os.Geteuid()))
-	if info, err := os.Lstat(dir); err == nil && (!info.IsDir() || !ours(info)) || Prepare(dir) != nil {
-		return ""
-	}
-	return dir
+	info, err := os.Lstat(dir)
+	return err != nil || info.IsDir() && ours(info)
 }
