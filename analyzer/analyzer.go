@@ -118,4 +118,7 @@ func (a *analysis) finish() {
 		a.rep.Capture.Missing = append(a.rep.Capture.Missing, "what is damaged in the bundle")
 		a.warnf("the bundle is damaged: %v", err)
 	}
+	if !a.rep.Capture.Complete && len(a.rep.Warnings) == 0 {
+		a.warnf("the capture is incomplete")
+	}
 }
