@@ -65,6 +65,9 @@ func (m *monitor) trySave() (string, error) {
 		return "", err
 	}
 	m.describe()
+	// Also before: where each monitor is killed, none comes to the end of save,
+	// and what they leave behind would fill the volume.
+	m.store().Prune("")
 	why := m.hold()
 	if why == nil {
 		why = m.fullBundle()

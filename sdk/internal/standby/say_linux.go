@@ -20,9 +20,29 @@ func Say(pid int, line string) {
 	}
 }
 
+// say is Say about the program of this guard or monitor. A program that is in
+// its crash text stands still in the middle of a line.
+func (o Order) say(line string) {
+	fd, err := OpenStderr(o.PID)
+	if err != nil {
+		return
+	}
+	defer syscall.Close(fd)
+	line = prefix + line
+	if PipeLen() > o.Prefill {
+		line = "\n" + line
+	}
+	write(fd, line)
+}
+
+// prefix begins whatever is said.
+const prefix = "corekit: "
+
 // SayTo writes one line to the descriptor fd.
-func SayTo(fd int, line string) {
-	b := []byte("corekit: " + line + "\n")
+func SayTo(fd int, line string) { write(fd, prefix+line) }
+
+func write(fd int, line string) {
+	b := []byte(line + "\n")
 	// A socket whose reader is slow does not count as writable long before it
 	// is full (net/unix/af_unix.c, unix_writable), so that is tried first.
 	err := send(fd, b)
@@ -41,12 +61,7 @@ func SayTo(fd int, line string) {
 
 // send writes to a socket, without waiting.
 func send(fd int, b []byte) error {
-	_, _, e := syscall.Syscall6(syscall.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)),
-		syscall.MSG_DONTWAIT|syscall.MSG_NOSIGNAL, 0, 0)
-	if e != 0 {
-		return e
-	}
-	return nil
+	return syscall.Sendmsg(fd, b, nil, nil, syscall.MSG_DONTWAIT|syscall.MSG_NOSIGNAL)
 }
 
 // The numbers of these are the same on all architectures.

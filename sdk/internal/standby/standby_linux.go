@@ -35,7 +35,7 @@ func init() {
 	// be stuck in a write to a dead disk, and may never be reached if a package
 	// of the program's cannot be initialised here.
 	time.AfterFunc(o.MaxHold, func() {
-		Say(o.PID, "the crash was not saved within "+o.MaxHold.String()+"; the program is let go")
+		o.say("the crash was not saved within "+o.MaxHold.String()+"; the program is let go")
 		syscall.Exit(ExitGave)
 	})
 	restoreEnviron(o.PID)
@@ -86,7 +86,7 @@ func watch(o Order) (done bool, status int) {
 				return false, 0 // killed in the middle of its crash text: save that
 			}
 			if e.Fd == HookFD && o.Image != 0 && ImageOf(o.PID) == o.Image {
-				Say(o.PID, "crashes will not be saved any more: the program gave debug.SetCrashOutput another file, or closed descriptors that are not its own")
+				o.say("crashes will not be saved any more: the program gave debug.SetCrashOutput another file, or closed descriptors that are not its own")
 			}
 			return true, ExitDone
 		}
@@ -94,7 +94,7 @@ func watch(o Order) (done bool, status int) {
 }
 
 func giveUp(o Order, err error) (done bool, status int) {
-	Say(o.PID, "crashes will not be saved: epoll: "+err.Error())
+	o.say("crashes will not be saved: epoll: "+err.Error())
 	return true, ExitGave
 }
 
@@ -133,6 +133,6 @@ func ours(name string) bool {
 	case "GOGC", "GOMEMLIMIT", "GOMAXPROCS", "GODEBUG", "GOTRACEBACK", "GORACE", "GOCOVERDIR":
 		return true
 	}
-	const prefix = "COREKIT"
-	return len(name) >= len(prefix) && name[:len(prefix)] == prefix
+	const own = "COREKIT"
+	return len(name) >= len(own) && name[:len(own)] == own
 }
