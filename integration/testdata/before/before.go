@@ -12,7 +12,7 @@ import (
 // Set when it is linked; a monitor does not have its program's environment.
 var (
 	log string // file to write to
-	act string // what to do in a monitor: "exit", "hang", or nothing
+	act string // what to do in a monitor: "exit", "forever", or nothing
 )
 
 func init() {
@@ -29,7 +29,7 @@ func init() {
 	switch act {
 	case "exit":
 		os.Exit(1)
-	case "hang":
+	case "forever":
 		time.Sleep(time.Hour)
 	}
 }

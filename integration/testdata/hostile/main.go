@@ -87,9 +87,14 @@ func storm() {
 	time.Sleep(time.Minute)
 }
 
+// closeAll closes every descriptor but the three and the runtime's poller.
 func closeAll() {
 	time.Sleep(50 * time.Millisecond)
-	unix.CloseRange(3, 1<<30, 0)
+	for fd := 3; fd < 100; fd++ {
+		if link, _ := os.Readlink("/proc/self/fd/" + strconv.Itoa(fd)); !strings.HasPrefix(link, "anon_inode:[event") {
+			unix.Close(fd)
+		}
+	}
 }
 
 func ownCrashOutput() {
