@@ -124,12 +124,16 @@ func TestDirIsFull(t *testing.T) {
 // second later.
 const sleeper = "integration/testdata/sleeper"
 
-// children returns the processes whose parent is pid.
+// children returns the processes whose parent is pid. The kernel lists them by
+// the thread that made them.
 func children(pid int) (out []int) {
-	b, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/task/" + strconv.Itoa(pid) + "/children")
-	for _, f := range strings.Fields(string(b)) {
-		n, _ := strconv.Atoi(f)
-		out = append(out, n)
+	files, _ := filepath.Glob("/proc/" + strconv.Itoa(pid) + "/task/*/children")
+	for _, file := range files {
+		b, _ := os.ReadFile(file)
+		for _, f := range strings.Fields(string(b)) {
+			n, _ := strconv.Atoi(f)
+			out = append(out, n)
+		}
 	}
 	return out
 }

@@ -53,7 +53,7 @@ func TestProgramIsInitialisedOnce(t *testing.T) {
 // monitor, or keeps it from its work for ever.
 func TestProgramCannotBeInitialised(t *testing.T) {
 	for act, line := range map[string]string{
-		"exit":    "failed with status 1, the last of 3",
+		"exit":    "failed with status 0, the last of 3",
 		"forever": "the crash was not saved within 500ms; the program is let go",
 	} {
 		t.Run(act, func(t *testing.T) {

@@ -35,6 +35,26 @@
 // SIGABRT if GOTRACEBACK=crash was set), and with one line more that says
 // where the bundle is.
 //
+// # What a program notices
+//
+// The guard, a process that watches over the monitor, is a child of the program,
+// in a session of its own. It ends after the program, and whoever is its parent
+// then reaps it. A program that waits for any child, wait4(-1), sees it only if
+// every monitor was killed; but as long as it lives such a call does not fail
+// with ECHILD, nor do signals other than SIGKILL end it. Wait for the children
+// that you have started instead, or until WNOHANG finds none.
+//
+// The guard and the monitor run this executable, but wait before nearly all of
+// its packages are initialised. Packages that this one does not import and whose
+// import path is less than its own are initialised in the monitor too, with the
+// program's environment, when the program crashes.
+//
+// A program may give [runtime/debug.SetCrashOutput] a file of its own after
+// Start. Its crashes are then no longer saved, which one line says.
+//
+// Where main is not Go's, in a library made with -buildmode=c-shared or
+// c-archive, there is no monitor: it would run the C program's main again.
+//
 // Linux on amd64 only so far. Elsewhere Start prepares what the system itself
 // offers (the traceback level, the core limit) and [Recorder.Err] says so.
 package sdk

@@ -28,7 +28,7 @@ func init() {
 	}
 	switch act {
 	case "exit":
-		os.Exit(1)
+		os.Exit(0)
 	case "forever":
 		time.Sleep(time.Hour)
 	}

@@ -15,7 +15,7 @@ func guard(o Order) int {
 	for o.Attempt = 0; o.Attempt < maxMonitors; o.Attempt++ {
 		pid, err := spawn(monitorName, o, HookFD)
 		if err != nil {
-			o.say("crashes will not be saved: "+err.Error())
+			o.say("crashes will not be saved: " + err.Error())
 			return 1
 		}
 		ws := await(pid)
@@ -28,9 +28,9 @@ func guard(o Order) int {
 		}
 		switch {
 		case o.Attempt+1 == maxMonitors:
-			o.say(what+", the last of "+strconv.Itoa(maxMonitors)+"; crashes are not saved any more")
+			o.say(what + ", the last of " + strconv.Itoa(maxMonitors) + "; crashes are not saved any more")
 		case !ws.Exited():
-			o.say(what+"; another one was started")
+			o.say(what + "; another one was started")
 		}
 		// One that fails by itself says nothing yet: the next may do better, and
 		// if not, then one line says it all.

@@ -37,8 +37,10 @@ const (
 	HookFD = 3
 )
 
-// Exit statuses of the monitor, for the guard.
+// Exit statuses of the monitor, for the guard: two that programs seldom use, so
+// that a package of the program's that ends the process while it is initialised
+// is not taken for a monitor that has done its work.
 const (
-	ExitDone = 0  // the program has ended, saved or not, and all is said
-	ExitGave = 83 // gave up by itself and said so; a number that programs seldom use
+	ExitDone = 82 // the program has ended, saved or not, and all is said
+	ExitGave = 83 // gave up by itself and said so
 )

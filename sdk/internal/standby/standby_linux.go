@@ -35,7 +35,7 @@ func init() {
 	// be stuck in a write to a dead disk, and may never be reached if a package
 	// of the program's cannot be initialised here.
 	time.AfterFunc(o.MaxHold, func() {
-		o.say("the crash was not saved within "+o.MaxHold.String()+"; the program is let go")
+		o.say("the crash was not saved within " + o.MaxHold.String() + "; the program is let go")
 		syscall.Exit(ExitGave)
 	})
 	restoreEnviron(o.PID)
@@ -94,7 +94,7 @@ func watch(o Order) (done bool, status int) {
 }
 
 func giveUp(o Order, err error) (done bool, status int) {
-	o.say("crashes will not be saved: epoll: "+err.Error())
+	o.say("crashes will not be saved: epoll: " + err.Error())
 	return true, ExitGave
 }
 
