@@ -239,25 +239,3 @@ func TestOpenExe(t *testing.T) {
 		t.Errorf("%q: %d bytes, %v; want %q, %d", name, len(got), err, path, len(want))
 	}
 }
-
-// TestOpenStderr writes to what a child has as standard error.
-func TestOpenStderr(t *testing.T) {
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	c, _ := start(t, "still", func(c *exec.Cmd) { c.Stderr = w })
-	w.Close()
-	f, err := c.open().OpenStderr()
-	if err != nil {
-		t.Fatal(err)
-	}
-	f.Write([]byte("hello"))
-	f.Close()
-	c.in.Close()
-	c.end()
-	if got, _ := io.ReadAll(r); string(got) != "hello" {
-		t.Errorf("%q", got)
-	}
-}

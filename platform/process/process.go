@@ -70,10 +70,6 @@ var ErrReplaced = errors.New("the file was deleted or replaced since it was mapp
 // file that is mapped and the kernel offers no other way to it.
 func (p *Process) OpenMapped(r Region) (*os.File, error) { return p.openMapped(r) }
 
-// OpenStderr opens the process's standard error for writing a message; the
-// caller closes it at once.
-func (p *Process) OpenStderr() (*os.File, error) { return p.openStderr() }
-
 // ReadAt reads the process's memory at address addr. Fewer bytes than asked
 // for come with an error.
 func (p *Process) ReadAt(b []byte, addr int64) (int, error) { return p.readAt(b, addr) }

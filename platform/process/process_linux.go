@@ -209,16 +209,3 @@ func (p *Process) openMapped(r Region) (*os.File, error) {
 	}
 	return nil, err
 }
-
-func (p *Process) openStderr() (*os.File, error) {
-	// A socket (systemd's journal) cannot be opened by name, but its
-	// descriptor can be borrowed; so try that first, since 5.6.
-	if pidfd, err := unix.PidfdOpen(p.PID, 0); err == nil {
-		defer unix.Close(pidfd)
-		if fd, err := unix.PidfdGetfd(pidfd, 2, 0); err == nil {
-			unix.CloseOnExec(fd)
-			return os.NewFile(uintptr(fd), "stderr"), nil
-		}
-	}
-	return p.file("fd/2", unix.O_WRONLY|unix.O_APPEND|unix.O_NONBLOCK|unix.O_NOCTTY)
-}

@@ -24,7 +24,6 @@ func (p *Process) regions() ([]Region, error)          { return nil, errLook() }
 func (p *Process) auxv() ([]byte, error)               { return nil, errLook() }
 func (p *Process) openExe() (*os.File, string, error)  { return nil, "", errLook() }
 func (p *Process) openMapped(Region) (*os.File, error) { return nil, errLook() }
-func (p *Process) openStderr() (*os.File, error)       { return nil, errLook() }
 func (p *Process) readAt([]byte, int64) (int, error)   { return 0, errLook() }
 func (p *Process) populated(Region) ([]Range, error)   { return nil, errLook() }
 func (h *Held) hold() error                            { return errLook() }
