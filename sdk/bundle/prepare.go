@@ -3,6 +3,7 @@ package bundle
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -17,8 +18,10 @@ func Prepare(dir string) error {
 	}
 	defer root.Close()
 	// Trying is the only test that knows read-only mounts, quotas and every
-	// kind of access control. The name is no bundle's and is gone at once.
-	name := ".corekit-" + strconv.Itoa(os.Getpid())
+	// kind of access control. The name is no bundle's and is gone at once. It is
+	// another one each time: containers share volumes and process ids, and one
+	// that was left behind by a power failure must not stand in the way.
+	name := fmt.Sprintf(".corekit-%d-%x", os.Getpid(), rand.Uint64())
 	f, err := root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return fmt.Errorf("bundle directory %s: %w", dir, err)

@@ -44,3 +44,21 @@ func TestDefaultDir(t *testing.T) {
 		t.Errorf("%s, want none: a link was there", got)
 	}
 }
+
+// TestPrepareLeavesNothing also prepares beside what an earlier attempt, cut
+// off by a power failure, may have left.
+func TestPrepareLeavesNothing(t *testing.T) {
+	dir := t.TempDir()
+	left := filepath.Join(dir, ".corekit-"+strconv.Itoa(os.Getpid()))
+	if err := os.WriteFile(left, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if err := Prepare(dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if names, err := os.ReadDir(dir); err != nil || len(names) != 1 {
+		t.Errorf("%d files, want the one that was there: %v", len(names), err)
+	}
+}
