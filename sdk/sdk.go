@@ -55,7 +55,7 @@
 // Where main is not Go's, in a library made with -buildmode=c-shared or
 // c-archive, there is no monitor: it would run the C program's main again.
 //
-// Linux on amd64 only so far. Elsewhere Start prepares what the system itself
+// Linux only so far, and on arm64 compiled, not run. Elsewhere Start prepares what the system itself
 // offers (the traceback level, the core limit) and [Recorder.Err] says so.
 package sdk
 
